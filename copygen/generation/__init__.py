@@ -1,0 +1,1 @@
+"""Writing candidates: the Generator protocol, and what implements it."""

@@ -1,0 +1,47 @@
+"""From a candidate's text to subject and preview, in canonical form, or nothing."""
+
+import re
+from collections.abc import Mapping
+
+from guardrails.types import MergeTag
+
+LABEL = re.compile(r"^\W{0,3}(subject|preview|preheader)(?: line| text)?\W{0,3}:\W{0,2}\s*", re.I)
+TAG = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\s*(?:\|[^{}]*)?\}\}")
+
+
+def parse(text: str, merge_tags: Mapping[str, MergeTag]) -> tuple[str, str] | None:
+    """Subject and preview out of `text`, or None where it holds anything but these two lines.
+
+    Lines may carry labels and quotes, which are taken off. Merge tags get the segment's fallback;
+    one that the segment doesn't have stays as it is, for the guardrails to find.
+    """
+    lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
+    if len(lines) != 2:
+        return None
+    subject, preview = (_bare(line) for line in lines)
+    if not subject or not preview or subject.casefold() == preview.casefold():
+        return None
+    return canonical(subject, merge_tags), canonical(preview, merge_tags)
+
+
+def _bare(line: str) -> str:
+    line = LABEL.sub("", line).strip()
+    if len(line) > 1 and line[0] == line[-1] == '"':
+        line = line[1:-1].strip()
+    return line
+
+
+def canonical(text: str, merge_tags: Mapping[str, MergeTag]) -> str:
+    """`text` with each known merge tag in Liquid with the segment's fallback."""
+
+    def replace(match: re.Match[str]) -> str:
+        tag = merge_tags.get(match[1])
+        return match[0] if tag is None else liquid(match[1], tag.fallback)
+
+    return TAG.sub(replace, text)
+
+
+def liquid(name: str, fallback: str) -> str:
+    """A merge tag in canonical form. Liquid strings know no escapes: double quotes turn single."""
+    plain = fallback.replace('"', "'")
+    return f'{{{{ {name} | default: "{plain}" }}}}'

@@ -1,0 +1,281 @@
+"""Briefs and brands as people write them: strict about keys, and clear about what is wrong."""
+
+import difflib
+import re
+from collections.abc import Hashable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+import guardrails.types as plain
+from copygen.errors import InvalidInput
+
+TAG = re.compile(r"\{\{\s*([a-z][a-z0-9_]{0,40})\s*(?:\|[^{}]*)?\}\}")
+"""A merge tag, written short (`{{ first_name }}`) or with its fallback."""
+
+MAX_FILE_BYTES = 256 * 1024
+"""Longest brief or brand file; a hand-written one is far below it."""
+
+
+def _one_line(value: Any) -> Any:
+    """White space folded: a line break would read as a new field of the prompt."""
+    return " ".join(value.split()) if isinstance(value, str) else value
+
+
+def _printable(value: str) -> str:
+    if any(ord(character) < 32 or 0xD800 <= ord(character) < 0xE000 for character in value):
+        raise ValueError("holds a control character or half a character; take it out")
+    return value
+
+
+Line = Annotated[
+    str,
+    BeforeValidator(_one_line),
+    StringConstraints(min_length=1, max_length=400),
+    AfterValidator(_printable),
+]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=80)]
+TagName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+STRICT = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+
+class MergeTag(plain.MergeTag):
+    """A value that the campaign tool fills in; the fallback is what readers without it see."""
+
+    model_config = STRICT
+    fallback: Line
+    longest: Annotated[str, BeforeValidator(_one_line), StringConstraints(max_length=200)] = ""
+
+
+class Segment(plain.Segment):
+    """A named audience."""
+
+    model_config = STRICT
+    name: Slug
+    description: Line
+    merge_tags: Mapping[TagName, MergeTag] = Field(default_factory=dict, max_length=20)
+
+
+class Offer(plain.Offer):
+    """What the campaign gives."""
+
+    model_config = STRICT
+    text: Line
+    code: Annotated[str, StringConstraints(pattern=r"^\S{2,40}$")] | None = None
+    ends: AwareDatetime | None = None
+    terms: Line | None = None
+
+
+class Limits(plain.Limits):
+    """Longest texts, in characters. Below the lower bounds no sentence fits."""
+
+    model_config = STRICT
+    subject: int = Field(default=50, ge=20, le=200)
+    preview: int = Field(default=90, ge=30, le=300)
+
+
+class Brief(plain.Brief):
+    """What one campaign says."""
+
+    model_config = STRICT
+    campaign: Slug
+    brand: Slug
+    intent: plain.Intent
+    product: Line
+    summary: Line
+    offer: Offer | None = None
+    facts: tuple[Line, ...] = Field(min_length=1, max_length=40)
+    cta: Line
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")] = "en"
+    segments: tuple[Segment, ...] = Field(min_length=1, max_length=100)
+    variants: int = Field(default=4, ge=1, le=50, description="Variants per segment.")
+    limits: Limits = Limits()
+    must_avoid: tuple[Line, ...] = Field(default=(), max_length=100)
+
+    @model_validator(mode="after")
+    def _names_and_tags(self) -> "Brief":
+        names = [segment.name for segment in self.segments]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"segments: {twice[0]!r} stands there twice; rename one")
+        for field, text in self.texts():
+            for tag in TAG.findall(text):
+                for segment in self.segments:
+                    if tag not in segment.merge_tags:
+                        raise ValueError(
+                            f"{field}: the merge tag {{{{ {tag} }}}} is unknown to the segment "
+                            f"{segment.name!r}; add it to its merge_tags, with a fallback, "
+                            "or take it out"
+                        )
+        return self
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Every text that a variant may draw on, with the name of its field."""
+        yield from [("product", self.product), ("summary", self.summary), ("cta", self.cta)]
+        for index, fact in enumerate(self.facts):
+            yield f"facts.{index}", fact
+        if self.offer is not None:
+            yield "offer.text", self.offer.text
+            yield "offer.terms", self.offer.terms or ""
+
+
+class Brand(plain.Brand):
+    """Who speaks, and how."""
+
+    model_config = STRICT
+    slug: Slug
+    name: Line
+    voice: Annotated[str, BeforeValidator(_one_line), StringConstraints(min_length=1, max_length=2000)]
+    on_voice: tuple[Line, ...] = Field(default=(), max_length=200)
+    off_voice: tuple[Line, ...] = Field(default=(), max_length=200)
+    banned_phrases: tuple[Line, ...] = Field(default=(), max_length=200)
+    preferred: Mapping[Line, Line] = Field(default_factory=dict, max_length=200)
+    sector: Line
+    jurisdictions: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z]{2,3})?$")], ...] = (
+        Field(min_length=1, max_length=60)
+    )
+
+
+Document = TypeVar("Document", bound=BaseModel)
+
+
+def load(kind: type[Document], path: Path) -> Document:
+    """Read a YAML file as a `kind`.
+
+    Raises:
+        InvalidInput: it can't be read, is broken, or breaks a rule; the message names the file,
+            the line and the field.
+    """
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise InvalidInput(f"{path}: larger than {MAX_FILE_BYTES // 1024} KiB.")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InvalidInput(f"{path}: there is no such file.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path}: not UTF-8. Save it as UTF-8 text.") from error
+    except OSError as error:
+        raise InvalidInput(f"{path}: can't be read ({error.strerror}).") from error
+    return parse(kind, text, str(path))
+
+
+def parse(kind: type[Document], text: str, name: str) -> Document:
+    """Read YAML `text` as a `kind`; `name` stands for it in messages.
+
+    Raises:
+        InvalidInput: as for `load`.
+    """
+    try:
+        raw, lines = _Reader().read(text)
+    except yaml.MarkedYAMLError as error:
+        line = (error.problem_mark or error.context_mark).line + 1  # type: ignore[union-attr]
+        raise InvalidInput(f"{name}, line {line}: broken YAML: {error.problem}.") from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InvalidInput(f"{name}: broken YAML: {error}.") from error
+    if not isinstance(raw, dict):
+        raise InvalidInput(f"{name}: must hold keys and values, as `campaign: autumn-knitwear`.")
+    return validate(kind, raw, name, lines)
+
+
+def validate(
+    kind: type[Document],
+    raw: Any,
+    name: str,
+    lines: Mapping[tuple[Hashable, ...], int] | None = None,
+) -> Document:
+    """Check `raw` as a `kind`.
+
+    Raises:
+        InvalidInput: it breaks a rule; the message names the field and, where `lines` has it,
+            the line.
+    """
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        problems = [_problem(kind, each, lines or {}) for each in error.errors()[:5]]
+        place = "" if not problems[0][0] else problems[0][0]
+        text = "\n".join(f"{name}{where}: {message}" for _, where, message in problems)
+        raise InvalidInput(text, field=place) from error
+
+
+def _problem(
+    kind: type[BaseModel], error: Any, lines: Mapping[tuple[Hashable, ...], int]
+) -> tuple[str, str, str]:
+    """The field, its place in the file and what is wrong with it."""
+    location = tuple(part for part in error["loc"] if part != "[key]")
+    field = ".".join(str(part) for part in location)
+    line = next(
+        (lines[location[:size]] for size in range(len(location), 0, -1) if location[:size] in lines),
+        None,
+    )
+    where = f", line {line}" if line else ""
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        known = _keys(kind, location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else f" Known keys: {', '.join(known)}."
+        return field, where, f"{field}: unknown key.{hint}"
+    if error["type"] == "missing":
+        message = "is missing; add it"
+    elif error["type"] == "too_short" and field in ("facts", "segments", "jurisdictions"):
+        message = "is empty; write at least one"
+    elif error["type"] in ("greater_than_equal", "less_than_equal"):
+        message = f"{message[0].lower()}{message[1:]}, not {error['input']!r}"
+    return field, where, f"{field}: {message}." if field else f"{message}."
+
+
+def _keys(kind: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
+    """Names of the keys that are known at `location` of a `kind`."""
+    nested: dict[str, type[BaseModel]] = {"segments": Segment, "offer": Offer, "limits": Limits}
+    here: type[BaseModel] = kind
+    for part in location:
+        here = MergeTag if part == "merge_tags" else nested.get(str(part), here)
+    return list(here.model_fields)
+
+
+class _Reader:
+    """YAML to plain values, all scalars text or None, with the line of every key and item.
+
+    Types are the schema's business: `code: 0123` is no octal number, `language: no` no falsehood.
+    """
+
+    def read(self, text: str) -> tuple[Any, dict[tuple[Hashable, ...], int]]:
+        self.lines: dict[tuple[Hashable, ...], int] = {}
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        return (None if node is None else self._value(node, ())), self.lines
+
+    def _value(self, node: yaml.Node, path: tuple[Hashable, ...]) -> Any:
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if len(path) > 10:
+            raise yaml.YAMLError("nested too deep")
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(each, (*path, index)) for index, each in enumerate(node.value)]
+        plain_null = node.tag == "tag:yaml.org,2002:null"
+        return None if plain_null else node.value
+
+    def _mapping(self, node: yaml.MappingNode, path: tuple[Hashable, ...]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=key.start_mark)
+            if key.value in values:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key.value!r} stands there twice", problem_mark=key.start_mark
+                )
+            self.lines[(*path, key.value)] = key.start_mark.line + 1
+            values[key.value] = self._value(value, (*path, key.value))
+        return values

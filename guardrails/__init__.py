@@ -1,0 +1,39 @@
+"""Guardrails for short marketing texts: what is wrong, where, why and by which rule.
+
+A library of its own: it knows texts, brands and briefs as plain types and never changes a text.
+
+    from guardrails import Guardrails, Item
+    report = Guardrails().check([Item(subject="Win a free cruise!!!")])[0]
+    report.verdict  # "block"
+"""
+
+from guardrails.errors import GuardrailsError, PolicyError
+from guardrails.policy import Policy
+from guardrails.run import Guardrails
+from guardrails.types import (
+    Brand,
+    Brief,
+    Finding,
+    Item,
+    Limits,
+    MergeTag,
+    Offer,
+    Report,
+    Segment,
+)
+
+__all__ = [
+    "Brand",
+    "Brief",
+    "Finding",
+    "Guardrails",
+    "GuardrailsError",
+    "Item",
+    "Limits",
+    "MergeTag",
+    "Offer",
+    "Policy",
+    "PolicyError",
+    "Report",
+    "Segment",
+]

@@ -1,0 +1,348 @@
+"""Rule packs: what the law asks of a line, as data. One YAML file a theme, strictly read.
+
+How a pattern is written: a regular expression on normalised text, without regard to case, that
+matches whole words. A space stands for white space or hyphens; `<name>` for one of the pack's
+`terms`. Repeats are bounded (`{0,3}` in place of `*` and `+`), so that matching stays linear in
+the length of the text.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from importlib import import_module, resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from guardrails.errors import PolicyError
+from guardrails.types import Brief, FieldName, Intent, Severity
+
+PACKS = resources.files("guardrails") / "policies" / "packs"
+
+ALL = "all"
+"""Stands for every sector, or every jurisdiction."""
+
+MAX_REPEAT = 120
+"""Longest repeat in a pattern; nested repeats multiply."""
+
+TERMS = {
+    "gap": r"[^.!?]{0,40}",
+    "near": r"[^.!?]{0,20}",
+    "money": r"[$£€₹]\s?\d[\d,.]{0,11}[km]?|\d[\d,.]{0,11}\s?(dollars?|pounds|euros?|quid|bucks)",
+    "number": r"\d{1,7}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve",
+    "weekday": r"(mon|tues|wednes|thurs|fri|satur|sun)day",
+    "warning": r"scams?|scammers?|fraud(sters?)?|fake|bogus|hoax(es)?|phishing|myths?|misleading",
+}
+"""Terms that every pack has: `gap` and `near` stay within a sentence."""
+
+Kind = Literal["block", "review", "evidence", "disclose"]
+Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+_SPACE = r"[\s\-]{1,3}"
+_TERM = re.compile(r"(?<!\?P)<([a-z_]+)>")
+_SPACE_IN_CLASS = re.compile(r"(?<!\\)\[[^\]]* ")
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_parse = import_module("re._parser").parse
+
+
+class Strict(BaseModel):
+    """Base of all parts of a pack: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Needs(Strict):
+    """What bears a claim; any one is enough, but an `ends_on` that contradicts the brief decides.
+
+    In `facts`, `(?P=name)` is what the rule's pattern matched in its group of that name: numbers
+    from one to twelve stand for their words too.
+    """
+
+    offer: Sequence[Literal["text", "code", "ends", "terms"]] = Field(
+        default=(), description="Fields of the brief's offer, any of which is enough."
+    )
+    ends_on: str | None = Field(
+        default=None, description="Group that names the weekday on which the offer must end."
+    )
+    facts: Sequence[Text] = Field(
+        default=(), description="Patterns, any of which the brief's own words must match."
+    )
+    text: Sequence[Text] = Field(
+        default=(), description="Patterns, any of which the subject or preview must match."
+    )
+
+
+class Example(Strict):
+    """A line that a rule must or must not find, with a brief where it takes one."""
+
+    text: Text
+    brief: Brief | None = None
+
+
+class Rule(Strict):
+    """One thing that the law forbids, or allows only with something beside it."""
+
+    id: Text
+    kind: Kind
+    patterns: Sequence[Text] = Field(min_length=1)
+    jurisdictions: Sequence[Text] = Field(min_length=1)
+    sectors: Sequence[Text] = Field(min_length=1)
+    source: Text = Field(description="Statute or code, with its section.")
+    why: Text = Field(description="One sentence for a marketer.")
+    fix: str = Field(default="", description="What to write instead.")
+    intents: Sequence[Intent] = Field(
+        default=(), description="The brief's intents for which the rule holds; none is all."
+    )
+    intent_unknown: Literal["stated", "review"] = Field(
+        default="review",
+        description="Severity of a rule that names intents, where the brief names none.",
+    )
+    fields: Sequence[FieldName] = ("subject", "preview")
+    unless: Sequence[Text] = Field(
+        default=(), description="Patterns of harmless uses: a find that overlaps one is none."
+    )
+    negatable: bool = Field(
+        default=True, description="Whether a 'not' or 'never' just before makes it harmless."
+    )
+    needs: Needs | None = None
+    severity: Severity | None = Field(
+        default=None, description="Of a claim that is not borne; review where it is left out."
+    )
+    passing: Sequence[Example | Text] = Field(min_length=1, alias="pass")
+    failing: Sequence[Example | Text] = Field(min_length=1, alias="fail")
+
+    @property
+    def stated(self) -> Severity:
+        """The severity of what the rule finds, where nothing softens it."""
+        if self.kind in ("evidence", "disclose"):
+            return self.severity or "review"
+        return "block" if self.kind == "block" else "review"
+
+
+class Pack(Strict):
+    """The rules of one theme, the sectors it brings with their aliases, and its terms."""
+
+    name: Text
+    about: Text
+    sectors: Mapping[str, Sequence[Text]] = Field(
+        default_factory=dict, description="Sectors by name, each with its aliases."
+    )
+    terms: Mapping[str, Text] = Field(
+        default_factory=dict, description="Pieces of patterns, by the name that stands for them."
+    )
+    rules: Sequence[Rule] = Field(min_length=1)
+
+
+class CompiledRule:
+    """A rule ready to match. `literals`: one of these (in lower case) is in any text it finds.
+
+    Raises:
+        PolicyError: a pattern can't be used; the message names file, rule and key.
+    """
+
+    def __init__(self, rule: Rule, pack: Pack, file: str) -> None:
+        self.rule = rule
+        self.pack = pack.name
+        place = f"Rule pack {file}: rule {rule.id}"
+        self._place, self._terms = place, TERMS | dict(pack.terms)
+        needs = rule.needs or Needs()
+        if (rule.needs is None) == (rule.kind in ("evidence", "disclose")):
+            raise PolicyError(f"{place}: needs: evidence and disclose rules have it, others don't.")
+        if rule.severity and rule.needs is None:
+            raise PolicyError(f"{place}: severity: only evidence and disclose rules have it.")
+        sources = [self._source(each, "patterns") for each in rule.patterns]
+        self.patterns = [re.compile(each, re.IGNORECASE) for each in sources]
+        groups = {group for each in self.patterns for group in each.groupindex}
+        if needs.ends_on is not None and needs.ends_on not in groups:
+            raise PolicyError(f"{place}: needs.ends_on: no pattern has a group {needs.ends_on!r}.")
+        self.unless = self._alternation(rule.unless, "unless")
+        self.text = self._alternation(needs.text, "needs.text")
+        self.facts = [self._source(each, "needs.facts") for each in needs.facts]
+        found = [_required(_parse(each)) for each in sources]
+        self.literals: frozenset[str] | None = (
+            None if None in found else frozenset().union(*(each or () for each in found))
+        )
+
+    def _alternation(self, patterns: Sequence[str], key: str) -> re.Pattern[str] | None:
+        sources = [self._source(each, key) for each in patterns]
+        return re.compile("|".join(sources), re.IGNORECASE) if sources else None
+
+    def _source(self, pattern: str, key: str) -> str:
+        """`pattern` as a regular expression: terms and spaces written out, repeats checked."""
+
+        def term(match: re.Match[str]) -> str:
+            if match[1] not in self._terms:
+                raise PolicyError(f"{self._place}: {key}: <{match[1]}> is none of the terms.")
+            return f"(?:{self._terms[match[1]]})"
+
+        expanded = _TERM.sub(term, _TERM.sub(term, pattern))
+        if _SPACE_IN_CLASS.search(expanded):
+            raise PolicyError(f"{self._place}: {key}: {pattern!r}: write \\s for a space in [].")
+        # A back-reference in `needs.facts` is filled in when the rule has matched.
+        probe = re.sub(r"\(\?P=\w+\)", "x", expanded) if key == "needs.facts" else expanded
+        source = _whole_words(probe.replace(" ", _SPACE))
+        try:
+            re.compile(source)
+            longest = _longest_repeat(_parse(source))
+        except (re.error, OverflowError, RecursionError) as error:
+            raise PolicyError(f"{self._place}: {key}: {pattern!r}: {error}.") from error
+        if longest > MAX_REPEAT:
+            raise PolicyError(
+                f"{self._place}: {key}: {pattern!r}: repeats up to {longest} times; "
+                f"write {{0,n}}, at most {MAX_REPEAT} with nested ones multiplied."
+            )
+        return _whole_words(expanded.replace(" ", _SPACE))
+
+
+class Library:
+    """All packs, compiled, and the sectors they know.
+
+    Raises:
+        PolicyError: two rules have one id, or a rule names a sector that no pack has.
+    """
+
+    def __init__(self, packs: Mapping[str, Pack]) -> None:
+        self.rules = [
+            CompiledRule(rule, pack, file) for file, pack in packs.items() for rule in pack.rules
+        ]
+        self._aliases: dict[tuple[str, ...], set[str]] = {}
+        for pack in packs.values():
+            for sector, aliases in pack.sectors.items():
+                for alias in (sector, *aliases):
+                    self._aliases.setdefault(_words(alias), set()).add(sector)
+        known = {sector for sectors in self._aliases.values() for sector in sectors}
+        seen: set[str] = set()
+        for file, pack in packs.items():
+            for rule in pack.rules:
+                if rule.id in seen:
+                    raise PolicyError(f"Rule pack {file}: rule {rule.id}: id: it is there twice.")
+                seen.add(rule.id)
+                for sector in rule.sectors:
+                    if sector != ALL and sector not in known:
+                        raise PolicyError(
+                            f"Rule pack {file}: rule {rule.id}: sectors: no pack has {sector!r}."
+                        )
+
+    @cached_property
+    def _longest_first(self) -> list[tuple[str, ...]]:
+        return sorted(self._aliases, key=len, reverse=True)
+
+    def sectors(self, text: str) -> frozenset[str]:
+        """The sectors that `text`, a brand's own word for its trade, names; none if unknown.
+
+        A longer alias takes its words away from shorter ones: a food bank is no bank.
+        """
+        words: list[str | None] = [*_words(text)]
+        found: set[str] = set()
+        for alias in self._longest_first:
+            for start in range(len(words) - len(alias) + 1):
+                if tuple(words[start : start + len(alias)]) == alias:
+                    found |= self._aliases[alias]
+                    words[start : start + len(alias)] = [None] * len(alias)
+        return frozenset(found)
+
+
+def load(folder: Path | None = None) -> Library:
+    """Read the packs in `folder`, or the packaged ones.
+
+    Raises:
+        PolicyError: a pack can't be read or used; the message names the file, the rule and the key.
+    """
+    root = PACKS if folder is None else folder
+    files = sorted(
+        (each for each in root.iterdir() if each.name.endswith(".yaml")), key=lambda each: each.name
+    )
+    if not files:
+        raise PolicyError(f"Rule packs: {root} holds no .yaml file. Install the package again.")
+    return Library({each.name: _read(each.name, each.read_bytes()) for each in files})
+
+
+def _read(file: str, content: bytes) -> Pack:
+    try:
+        raw = yaml.load(content, Loader=_LOADER)  # noqa: S506, both are safe loaders
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PolicyError(f"Rule pack {file}: can't be read: {error}") from error
+    try:
+        return Pack.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise PolicyError(f"Rule pack {file}: {_place(raw, first['loc'])}: {first['msg']}.") from (
+            error
+        )
+
+
+def _place(raw: Any, location: tuple[int | str, ...]) -> str:
+    """Where in the pack: the rule by its id where it has one, and the key."""
+    if len(location) < 2 or location[0] != "rules":
+        return ".".join(str(part) for part in location) or "the whole file"
+    index = location[1]
+    rule = raw["rules"][index]
+    name = rule.get("id") if isinstance(rule, dict) else None
+    key = ".".join(str(part) for part in location[2:]) or "the whole rule"
+    return f"rule {name or f'number {int(index) + 1}'}: {key}"
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Words in lower case and the singular: 'Energy-Suppliers' is ('energy', 'supplier')."""
+    return tuple(_singular(word) for word in re.findall(r"[^\W_]+", text.lower()))
+
+
+def _singular(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return word[:-3] + "y"
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        return word[:-1]
+    return word
+
+
+def _whole_words(pattern: str) -> str:
+    return rf"(?<!\w)(?:{pattern})(?!\w)"
+
+
+def _longest_repeat(tree: Any) -> int:
+    """The most times that anything in the parsed pattern may repeat, nested repeats multiplied."""
+    longest = 1
+    for operation, argument in tree:
+        name = str(operation)
+        inner = max((_longest_repeat(each) for each in _children(argument)), default=1)
+        times = int(argument[1]) if name.endswith("REPEAT") else 1
+        longest = max(longest, max(times, 1) * inner)
+    return longest
+
+
+def _children(argument: Any) -> Iterator[Any]:
+    """The parsed patterns inside an operation's argument."""
+    if hasattr(argument, "data"):
+        yield argument
+    elif isinstance(argument, (list, tuple)):
+        for each in argument:
+            yield from _children(each)
+
+
+def _required(tree: Any) -> frozenset[str] | None:
+    """Literals of which any text that matches has one; None where there are none to be had."""
+    candidates: list[frozenset[str]] = []
+    run = ""
+    for operation, argument in [*tree, ("END", None)]:
+        name = str(operation)
+        if name == "LITERAL":
+            run += chr(argument).lower()
+            continue
+        if run:
+            candidates.append(frozenset({run}))
+            run = ""
+        inner: frozenset[str] | None = None
+        if name == "SUBPATTERN":
+            inner = _required(argument[-1])
+        elif name.endswith("REPEAT") and argument[0] > 0:
+            inner = _required(argument[2])
+        elif name == "BRANCH":
+            branches = [_required(each) for each in argument[1]]
+            if None not in branches:
+                inner = frozenset().union(*(each or () for each in branches))
+        if inner:
+            candidates.append(inner)
+    # The set whose shortest literal is longest is the rarest to be met by chance.
+    return max(candidates, key=lambda each: (min(map(len, each)), -len(each)), default=None)

@@ -1,0 +1,106 @@
+"""Running the checks of a policy over texts."""
+
+import logging
+import unicodedata
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from guardrails.checks import build
+from guardrails.embeddings import Embedder
+from guardrails.policy import Policy
+from guardrails.types import Check, Finding, Item, Outcome, Report, Result
+
+logger = logging.getLogger(__name__)
+
+TEXT = "text"
+"""Name of the check that no policy can leave out: there is a text at all."""
+
+
+class Guardrails:
+    """The checks of one policy, ready to run. Safe to share between threads."""
+
+    def __init__(self, policy: Policy | None = None, checks: Sequence[Check] | None = None) -> None:
+        """Build the checks that `policy` (by default the packaged one) names, or take `checks`.
+
+        Raises:
+            PolicyError: the policy names an unknown check or option.
+        """
+        self.policy = policy or Policy.load()
+        self._checks = (
+            build(self.policy.file, Embedder()) if checks is None else list(checks)
+        )
+
+    @property
+    def check_names(self) -> list[str]:
+        """Names of the checks, in the order they run."""
+        return [TEXT, *(check.name for check in self._checks)]
+
+    def check(self, items: Sequence[Item]) -> list[Report]:
+        """Judge `items`: one report each, in order. Nothing raises: a check that fails blocks."""
+        findings: list[list[Finding]] = [_empty_text(item) for item in items]
+        scores: list[dict[str, object]] = [{} for _ in items]
+        outcomes: list[dict[str, Outcome]] = [
+            {TEXT: "found" if found else "passed"} for found in findings
+        ]
+        for check in self._checks:
+            demanded = self._demanded(check.name)
+            for index, result in enumerate(self._run(check, items)):
+                if result is None or (demanded and not result.applicable):
+                    outcomes[index][check.name] = "not_run"
+                    continue
+                findings[index] += result.findings
+                scores[index].update(result.scores)
+                outcomes[index][check.name] = _outcome(result)
+        return [
+            Report(tuple(found), score, outcome, self.policy.sha256)
+            for found, score, outcome in zip(findings, scores, outcomes, strict=True)
+        ]
+
+    def _demanded(self, name: str) -> bool:
+        entry = self.policy.file.checks.get(name)
+        return entry is not None and entry.demanded
+
+    def _run(self, check: Check, items: Sequence[Item]) -> list[Result | None]:
+        """Results of one check; None where it crashed or timed out.
+
+        A crash over many items is tried again item by item, so that one bad text doesn't block
+        its neighbours. The thread of a check that timed out can't be killed; its answer is dropped.
+        """
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"check-{check.name}")
+        try:
+            results = executor.submit(check.run, items).result(self.policy.file.timeout_s)
+            if len(results) != len(items):
+                raise RuntimeError(f"{len(results)} results for {len(items)} items")
+            return list(results)
+        except TimeoutError:
+            logger.error("check %s timed out over %d texts", check.name, len(items))
+            return [None] * len(items)
+        except Exception as error:
+            # The text of an error may quote the checked text, so only its type is logged.
+            logger.error("check %s failed: %s", check.name, type(error).__name__)
+            if len(items) == 1:
+                return [None]
+            return [self._run(check, [item])[0] for item in items]
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _outcome(result: Result) -> Outcome:
+    if not result.applicable:
+        return "not_applicable"
+    return "found" if result.findings else "passed"
+
+
+def _empty_text(item: Item) -> list[Finding]:
+    """Block a text in which nothing can be seen: white space and invisible characters alone."""
+    return [
+        Finding(
+            TEXT, "empty", "block", name, 0, len(text), f"The {name} is empty.", f"Write a {name}."
+        )
+        for name, text in item.fields()
+        if not any(_visible(character) for character in text)
+    ]
+
+
+def _visible(character: str) -> bool:
+    return not character.isspace() and unicodedata.category(character)[0] not in "CZM"

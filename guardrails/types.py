@@ -1,0 +1,176 @@
+"""Plain types of the guardrails: what is checked, what it is checked against, what comes out.
+
+They hold what a check needs and nothing of any service. Unknown keys are left alone, and nearly
+everything may be missing, since a filter meets briefs of many makes; whoever owns the files
+(a service) is stricter in types of its own that derive from these.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FieldName = Literal["subject", "preview"]
+Severity = Literal["review", "block"]
+Verdict = Literal["pass", "review", "block"]
+Outcome = Literal["passed", "found", "not_applicable", "not_run"]
+Intent = Literal["promotional", "transactional", "informational", "reengagement"]
+Sensitivity = Literal["standard", "high"]
+
+
+class Plain(BaseModel):
+    """Base of the plain types: immutable, lenient about keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class MergeTag(Plain):
+    """A value that the campaign tool fills in for each reader."""
+
+    fallback: str = Field(default="", description="Text used where the reader has no value.")
+    longest: str = Field(default="", description="The longest value to expect, for width checks.")
+
+
+class Segment(Plain):
+    """A named audience. It holds no personal data."""
+
+    name: str = ""
+    description: str = ""
+    sensitivity: Sensitivity = "standard"
+    merge_tags: Mapping[str, MergeTag] = Field(default_factory=dict)
+
+
+class Offer(Plain):
+    """What the campaign gives, in the marketer's own words."""
+
+    text: str = ""
+    code: str | None = None
+    ends: datetime | None = Field(default=None, description="End of the offer, with a time zone.")
+    terms: str | None = None
+
+
+class Limits(Plain):
+    """Longest texts allowed, in characters (code points)."""
+
+    subject: int = 50
+    preview: int = 90
+
+
+class Brief(Plain):
+    """What one campaign says: every claim in a variant must be borne by these fields."""
+
+    campaign: str = ""
+    brand: str = ""
+    intent: Intent | None = None
+    product: str = ""
+    summary: str = ""
+    offer: Offer | None = None
+    facts: Sequence[str] = ()
+    cta: str = ""
+    language: str = "en"
+    segments: Sequence[Segment] = ()
+    limits: Limits = Limits()
+    must_avoid: Sequence[str] = ()
+
+
+class Brand(Plain):
+    """Who speaks, and how."""
+
+    slug: str = ""
+    name: str = ""
+    voice: str = ""
+    on_voice: Sequence[str] = ()
+    off_voice: Sequence[str] = ()
+    banned_phrases: Sequence[str] = ()
+    preferred: Mapping[str, str] = Field(default_factory=dict)
+    sector: str = ""
+    jurisdictions: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One text to check, with what there is to judge it by.
+
+    `preview` is None where there is none: then the subject alone is judged.
+    """
+
+    subject: str
+    preview: str | None = None
+    brief: Brief | None = None
+    segment: Segment | None = None
+    brand: Brand | None = None
+
+    def fields(self) -> list[tuple[FieldName, str]]:
+        """The texts that are there, with their names, subject first."""
+        named: list[tuple[FieldName, str]] = [("subject", self.subject)]
+        if self.preview is not None:
+            named.append(("preview", self.preview))
+        return named
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing a check found.
+
+    `start` and `end` count code points in the field as it was given; `start == end` points at a
+    place and not at words (something is missing).
+    """
+
+    check: str
+    rule: str
+    severity: Severity
+    field: FieldName
+    start: int
+    end: int
+    message: str
+    suggestion: str = ""
+
+
+@dataclass(slots=True)
+class Result:
+    """What one check says of one item. `applicable` is False where it had nothing to judge by."""
+
+    findings: list[Finding] = field(default_factory=list)
+    scores: dict[str, Any] = field(default_factory=dict)
+    applicable: bool = True
+
+    @classmethod
+    def not_applicable(cls) -> "Result":
+        """There was nothing to judge by: no brand, no example lines, no brief."""
+        return cls(applicable=False)
+
+
+class Check(Protocol):
+    """One guardrail. It never changes text, and answers every item, in order."""
+
+    name: str
+
+    def run(self, items: Sequence[Item]) -> list[Result]:
+        """Judge `items`; the answer has as many results, in the same order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the checks of a policy said of one item."""
+
+    findings: tuple[Finding, ...]
+    scores: Mapping[str, Any]
+    outcomes: Mapping[str, Outcome]
+    policy_hash: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """block where a check did not run or found something to block; else review; else pass."""
+        if "not_run" in self.outcomes.values():
+            return "block"
+        severities = {finding.severity for finding in self.findings}
+        if "block" in severities:
+            return "block"
+        return "review" if severities else "pass"
+
+    def names(self, outcome: Outcome) -> list[str]:
+        """The checks that ended with `outcome`, in the order they ran."""
+        return [name for name, each in self.outcomes.items() if each == outcome]
