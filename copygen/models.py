@@ -133,7 +133,7 @@ class User(SQLModel, table=True):
 
     id: str = Field(default_factory=new_id, primary_key=True)
     email: str = Field(unique=True, description="Lower case.")
-    role: Role = Field(sa_type=_choice(Role))  # type: ignore[call-overload]
+    role: Role = Field(sa_type=_choice(Role))
     password_hash: str | None = None
     active: bool = True
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
@@ -197,9 +197,7 @@ class Batch(SQLModel, table=True):
         description="SHA-256 of the request, to tell a repeat from another."
     )
     seed: int = Field(description="Seeds of all candidates follow from it.")
-    state: BatchState = Field(  # type: ignore[call-overload]
-        default=BatchState.QUEUED, sa_type=_choice(BatchState), index=True
-    )
+    state: BatchState = Field(default=BatchState.QUEUED, sa_type=_choice(BatchState), index=True)
     error: str | None = None
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -220,9 +218,7 @@ class Segment(SQLModel, table=True):
     document: dict[str, Any] = Field(sa_type=sa.JSON)
     high_sensitivity: bool
     wanted: int
-    state: BatchState = Field(  # type: ignore[call-overload]
-        default=BatchState.QUEUED, sa_type=_choice(BatchState)
-    )
+    state: BatchState = Field(default=BatchState.QUEUED, sa_type=_choice(BatchState))
     candidates: int = Field(default=0, description="Candidates written to fill it.")
     seconds: float = Field(default=0.0, description="Time spent on writing and checking.")
 
@@ -277,7 +273,7 @@ class Variant(SQLModel, table=True):
     verdict: str
     report: dict[str, Any] = Field(sa_type=sa.JSON, description="Scores and outcomes of checks.")
     provenance: dict[str, Any] = Field(sa_type=sa.JSON)
-    state: VariantState = Field(sa_type=_choice(VariantState))  # type: ignore[call-overload]
+    state: VariantState = Field(sa_type=_choice(VariantState))
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
     approved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     expires_at: datetime | None = Field(
@@ -306,7 +302,7 @@ class Decision(SQLModel, table=True):
     id: str = Field(default_factory=new_id, primary_key=True)
     variant_id: str = Field(foreign_key="variant.id", index=True)
     user_id: str = Field(foreign_key="user_account.id")
-    kind: DecisionKind = Field(sa_type=_choice(DecisionKind))  # type: ignore[call-overload]
+    kind: DecisionKind = Field(sa_type=_choice(DecisionKind))
     reason: str = ""
     sha256: str = Field(description="Of the text that was decided on.")
     created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)

@@ -25,6 +25,9 @@ from copygen.errors import InvalidInput
 TAG = re.compile(r"\{\{\s*([a-z][a-z0-9_]{0,40})\s*(?:\|[^{}]*)?\}\}")
 """A merge tag, written short (`{{ first_name }}`) or with its fallback."""
 
+MAX_VALUES = 20_000
+"""Most values in a file, aliases counted wherever they stand."""
+
 MAX_FILE_BYTES = 256 * 1024
 """Longest brief or brand file; a hand-written one is far below it."""
 
@@ -137,15 +140,31 @@ class Brand(plain.Brand):
     model_config = STRICT
     slug: Slug
     name: Line
-    voice: Annotated[str, BeforeValidator(_one_line), StringConstraints(min_length=1, max_length=2000)]
+    voice: Annotated[
+        str, BeforeValidator(_one_line), StringConstraints(min_length=1, max_length=2000)
+    ]
     on_voice: tuple[Line, ...] = Field(default=(), max_length=200)
     off_voice: tuple[Line, ...] = Field(default=(), max_length=200)
     banned_phrases: tuple[Line, ...] = Field(default=(), max_length=200)
     preferred: Mapping[Line, Line] = Field(default_factory=dict, max_length=200)
     sector: Line
-    jurisdictions: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z]{2,3})?$")], ...] = (
-        Field(min_length=1, max_length=60)
-    )
+    jurisdictions: tuple[
+        Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z]{2,3})?$")], ...
+    ] = Field(min_length=1, max_length=60)
+
+
+def check_brand(brief: Brief, brand: Brand) -> None:
+    """Hold a brief to its brand.
+
+    Raises:
+        InvalidInput: it names another one.
+    """
+    if brief.brand != brand.slug:
+        raise InvalidInput(
+            f"brand: the brief names {brief.brand!r} and the brand's slug is {brand.slug!r}; "
+            "make them the same.",
+            field="brand",
+        )
 
 
 Document = TypeVar("Document", bound=BaseModel)
@@ -204,45 +223,62 @@ def validate(
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        problems = [_problem(kind, each, lines or {}) for each in error.errors()[:5]]
-        place = "" if not problems[0][0] else problems[0][0]
-        text = "\n".join(f"{name}{where}: {message}" for _, where, message in problems)
-        raise InvalidInput(text, field=place) from error
+        problems = [
+            (_line(each["loc"], lines or {}), *describe(each, kind)) for each in error.errors()[:5]
+        ]
+        text = "\n".join(f"{name}{where}: {message}" for where, _, message in problems)
+        raise InvalidInput(text, field=problems[0][1]) from error
 
 
-def _problem(
-    kind: type[BaseModel], error: Any, lines: Mapping[tuple[Hashable, ...], int]
-) -> tuple[str, str, str]:
-    """The field, its place in the file and what is wrong with it."""
-    location = tuple(part for part in error["loc"] if part != "[key]")
-    field = ".".join(str(part) for part in location)
+def _line(location: tuple[Hashable, ...], lines: Mapping[tuple[Hashable, ...], int]) -> str:
+    """Where in its file a field stands, as far as it is there."""
     line = next(
-        (lines[location[:size]] for size in range(len(location), 0, -1) if location[:size] in lines),
+        (
+            lines[location[:size]]
+            for size in range(len(location), 0, -1)
+            if location[:size] in lines
+        ),
         None,
     )
-    where = f", line {line}" if line else ""
+    return f", line {line}" if line else ""
+
+
+def describe(error: Any, kind: type[BaseModel] | None = None) -> tuple[str, str]:
+    """The field of a pydantic error (of a `kind`, where that is known), and what is wrong."""
+    location = [part for part in error["loc"] if part != "[key]"]
+    field = ".".join(str(part) for part in location)
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
-        known = _keys(kind, location[:-1])
+        known = _keys(location[:-1], kind)
         near = difflib.get_close_matches(str(location[-1]), known, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else f" Known keys: {', '.join(known)}."
-        return field, where, f"{field}: unknown key.{hint}"
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = hint or (f" Known keys: {', '.join(known)}." if known else " Take it out.")
+        return field, f"{field}: unknown key.{hint}"
     if error["type"] == "missing":
         message = "is missing; add it"
-    elif error["type"] == "too_short" and field in ("facts", "segments", "jurisdictions"):
+    elif error["type"] == "too_short" and location[-1] in ("facts", "segments", "jurisdictions"):
         message = "is empty; write at least one"
     elif error["type"] in ("greater_than_equal", "less_than_equal"):
         message = f"{message[0].lower()}{message[1:]}, not {error['input']!r}"
-    return field, where, f"{field}: {message}." if field else f"{message}."
+    return field, f"{field}: {message}." if field else f"{message}."
 
 
-def _keys(kind: type[BaseModel], location: tuple[Any, ...]) -> list[str]:
-    """Names of the keys that are known at `location` of a `kind`."""
-    nested: dict[str, type[BaseModel]] = {"segments": Segment, "offer": Offer, "limits": Limits}
-    here: type[BaseModel] = kind
-    for part in location:
-        here = MergeTag if part == "merge_tags" else nested.get(str(part), here)
-    return list(here.model_fields)
+def _keys(location: list[Any], kind: type[BaseModel] | None) -> list[str]:
+    """Names of the keys that are known at `location`."""
+    for part in reversed(location):
+        if part in _PARTS:
+            return list(_PARTS[part].model_fields)
+    return list(kind.model_fields) if kind else []
+
+
+_PARTS: dict[str, type[BaseModel]] = {
+    "brief": Brief,
+    "brand": Brand,
+    "segments": Segment,
+    "offer": Offer,
+    "limits": Limits,
+    "merge_tags": MergeTag,
+}
 
 
 class _Reader:
@@ -252,14 +288,19 @@ class _Reader:
     """
 
     def read(self, text: str) -> tuple[Any, dict[tuple[Hashable, ...], int]]:
+        """The values of `text`, and where each stands in it."""
+        self.values = 0
         self.lines: dict[tuple[Hashable, ...], int] = {}
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         return (None if node is None else self._value(node, ())), self.lines
 
     def _value(self, node: yaml.Node, path: tuple[Hashable, ...]) -> Any:
         self.lines.setdefault(path, node.start_mark.line + 1)
-        if len(path) > 10:
-            raise yaml.YAMLError("nested too deep")
+        self.values += 1
+        if (
+            len(path) > 10 or self.values > MAX_VALUES
+        ):  # Aliases can hold each other by the million.
+            raise yaml.YAMLError("too many values, or nested too deep")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -271,7 +312,9 @@ class _Reader:
         values: dict[str, Any] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem="a key must be a word", problem_mark=key.start_mark
+                )
             if key.value in values:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key.value!r} stands there twice", problem_mark=key.start_mark

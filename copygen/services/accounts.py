@@ -39,7 +39,9 @@ def _sha256(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def add_user(session: Session, email: str, role: Role, *, actor: str = "system") -> tuple[User, str]:
+def add_user(
+    session: Session, email: str, role: Role, *, actor: str = "system"
+) -> tuple[User, str]:
     """Make an account; it and its password.
 
     Raises:
@@ -72,6 +74,11 @@ def reset_password(session: Session, user: User, *, actor: str = "system") -> st
 def find_user(session: Session, email: str) -> User | None:
     """The account of `email`, if there is one."""
     return session.exec(select(User).where(User.email == email.strip().lower())).first()
+
+
+def find_any(session: Session) -> User | None:
+    """Some account that can log in, if there is one."""
+    return session.exec(select(User).where(col(User.password_hash).is_not(None)).limit(1)).first()
 
 
 def command_line_user(session: Session) -> User:

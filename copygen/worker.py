@@ -1,0 +1,201 @@
+"""The worker: takes accepted batches in turn and writes them as durable workflows.
+
+The store is the truth of which batches there are; the workflow engine (DBOS, tables of its own)
+remembers which steps are done. A workflow has its batch's id, so handing a batch over twice does
+nothing, and one that was cut off goes on from its last finished step at the next start.
+"""
+
+import fcntl
+import logging
+import platform
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+
+from copygen.database import Database, make_folder
+from copygen.errors import CopygenError
+from copygen.services import batches, review
+from copygen.services.writing import Writer
+from copygen.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+QUEUE = "batches"
+POLL_S = 0.3
+"""How often the store is asked for new batches."""
+
+EXPIRY_POLLS = 100
+"""Every so many polls, variants whose offer has ended are marked expired."""
+
+APPLICATION_VERSION = "1"
+"""Of the workflow below: raised when its steps change, so that old runs aren't taken up wrongly."""
+
+Progress = Callable[[str, str, int, int], None]
+"""Called with batch id, segment name, candidates written and candidates planned."""
+
+
+class WorkerBusy(CopygenError):
+    """Another process is the worker of this home."""
+
+
+class Worker:
+    """The one worker of a home. A context manager: it works in threads of its own until it ends."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        make_writer: Callable[[], Writer],
+        progress: Progress | None = None,
+    ) -> None:
+        """`make_writer` is called once, when the first segment is to be written."""
+        self._database = database
+        self._settings = settings
+        self._make_writer = make_writer
+        self._writer: Writer | None = None
+        self._writer_lock = threading.Lock()
+        self._progress = progress
+        self._stop = threading.Event()
+        self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
+        self._lock: IO[bytes] | None = None
+
+    def __enter__(self) -> "Worker":
+        """Start.
+
+        Raises:
+            WorkerBusy: another process is the worker of this home.
+        """
+        self._lock = _take_lock(self._settings.home / "worker.lock")
+        for name in ("dbos", "alembic"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        config: DBOSConfig = {
+            "name": "copygen",
+            "system_database_url": self._settings.workflows_url,
+            "application_version": APPLICATION_VERSION,
+            # A SQLite home has one worker; on a shared database each machine takes up its own work.
+            "executor_id": "local" if self._database.sqlite else platform.node(),
+            "log_level": "ERROR",
+            "enable_otlp": False,
+        }
+        DBOS(config=config)
+
+        @DBOS.workflow(name="write_batch", max_recovery_attempts=None)
+        def write_batch(batch_id: str) -> None:
+            self._run(batch_id)
+
+        self._workflow = write_batch
+        DBOS.launch()
+        DBOS.register_queue(QUEUE, concurrency=1, polling_interval_sec=POLL_S)
+        self._dispatcher.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop. A segment that is being written is written again at the next start."""
+        self._stop.set()
+        self._dispatcher.join()
+        DBOS.destroy(destroy_registry=True)
+        if self._lock is not None:
+            self._lock.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still hands over new batches."""
+        return self._dispatcher.is_alive()
+
+    def load(self) -> Writer:
+        """The writer, made at the first call.
+
+        Raises:
+            CopygenError: it can't be made: weights are missing, the policy is broken.
+        """
+        with self._writer_lock:
+            if self._writer is None:
+                self._writer = self._make_writer()
+            return self._writer
+
+    def _dispatch(self) -> None:
+        """Hand every open batch of the store to the workflow engine."""
+        handed: set[str] = set()
+        polls = 0
+        while not self._stop.is_set():
+            try:
+                with self._database.read() as session:
+                    opened = batches.open_batches(session)
+                for batch_id in opened:
+                    if batch_id not in handed:
+                        with SetWorkflowID(batch_id):
+                            DBOS.enqueue_workflow(QUEUE, self._workflow, batch_id)
+                        handed.add(batch_id)
+                if polls % EXPIRY_POLLS == 0:
+                    with self._database.write() as session:
+                        review.expired(session)
+                polls += 1
+            except Exception as error:
+                # A full disk or a lost connection may pass: what was accepted must not wait for a
+                # restart. The text of the error may quote copy, so its type alone is logged.
+                logger.error("handing over batches failed: %s", type(error).__name__)
+            self._stop.wait(POLL_S)
+
+    def _run(self, batch_id: str) -> None:
+        """The workflow of a batch: a segment a step."""
+        error: str | None = None
+        for segment_id in DBOS.run_step({"name": "begin"}, self._begin, batch_id):
+            error = DBOS.run_step({"name": "segment"}, self._segment, batch_id, segment_id)
+            if error is not None:
+                break
+        DBOS.run_step({"name": "finish"}, self._finish, batch_id, error)
+
+    def _begin(self, batch_id: str) -> list[str]:
+        with self._database.write() as session:
+            return batches.begin(session, batch_id)
+
+    def _segment(self, batch_id: str, segment_id: str) -> str | None:
+        """Write and store one segment; what went wrong, in words that may be shown."""
+        try:
+            with self._database.write() as session:
+                job = batches.begin_segment(session, segment_id)
+            if job is None:
+                return None
+
+            def progress(done: int, planned: int) -> None:
+                if self._progress is not None:
+                    self._progress(batch_id, job.segment.name, done, planned)
+
+            written = self.load().write(job.brand, job.brief, job.segment, job.seed, progress)
+            with self._database.write() as session:
+                batches.store(session, job, written)
+        except CopygenError as error:
+            return str(error)
+        except Exception as error:
+            # Where, and what kind: the text of the error may quote copy.
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            kind = type(error).__name__
+            logger.error("writing a segment failed: %s in %s:%s", kind, frame.name, frame.lineno)
+            return f"Writing broke off ({kind})."
+        return None
+
+    def _finish(self, batch_id: str, error: str | None) -> None:
+        with self._database.write() as session:
+            batches.finish(session, batch_id, error)
+
+
+def _take_lock(path: Path) -> IO[bytes]:
+    """A lock that ends with this process, however it ends."""
+    make_folder(path.parent)
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise WorkerBusy(f"Another copygen works in {path.parent} already.") from error
+    return file
