@@ -150,7 +150,9 @@ def _write(
         stack.enter_context(shown.bars)
         worker = _try_to_work(stack, settings, database, shown.written)
         if worker is not None:
+            loading = shown.bars.add_task("loading the model", total=None)
             worker.load()  # Missing weights should be told before anything is accepted.
+            shown.bars.remove_task(loading)
         with database.write() as session:
             user = accounts.command_line_user(session)
             batch = batches.request(session, user, brief, brand, seed=seed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from guardrails.claims import Figure
 from guardrails.dates import WEEKDAYS, Moment
-from guardrails.sources import Source, stem
+from guardrails.sources import FUNCTION, Source, is_hour, stem
 from guardrails.types import Severity
 
 SMALL = 10
@@ -14,14 +14,6 @@ NEAR = 0.25
 """Share by which "under £20" or "over 400" may differ from the brief's figure to be looked at."""
 
 _DOLLARS = frozenset({"$", "USD", "AUD", "CAD", "NZD", "HKD", "SGD", "BRL"})
-_CLOCK_BEFORE = re.compile(
-    r"(?:\b(?:at|from|until|till|by|before|after|to|between|and|past|the|through)|[-–—])\s?$", re.I
-)
-_CLOCK_AFTER = re.compile(r"\s?(?:-|–|—|to|until|till)\s?\d|\so'clock", re.I)
-_FUNCTION = frozenset(
-    "to and or of in on at by for from with the a an is are was were per each off more less until "
-    "till as if than that who which you your we our it its they this am pm".split()
-)
 _DEADLINE = re.compile(r"\b(?:by|until|till|at|before|ends|closes|to)\s?$", re.I)
 
 
@@ -43,7 +35,7 @@ def judge_figure(figure: Figure, text: str, source: Source) -> Judgement | None:
     if figure.value != figure.plain:
         same = same + source.plain.get(figure.value, [])
     if any(_bears(each, figure) for each in same):
-        return _attached(figure, same, text, source)
+        return _attached(figure, same, text, source) or _hour(figure, text, source)
     if figure.kind == "number" and (_is_year(figure, source) or _is_in_date(figure, text, source)):
         return None
     words = text[figure.start : figure.end].strip()
@@ -86,9 +78,12 @@ def _bears(source: Figure, claim: Figure) -> bool:
         if source.kind == "price":
             return source.unit == "GBP" and claim.unit == "ounces" and source.plain == claim.plain
         return source.unit == claim.unit and source.value == claim.value
-    if claim.part or source.part:
-        return source.plain == claim.plain
-    return source.plain == claim.plain
+    if claim.unit:
+        # "30 or 60 minutes" leaves the unit to the last number; "seven sizes" are no 7 cm.
+        return source.kind == "number" and (not source.head or source.head in FUNCTION)
+    if source.kind != "number" and claim.head and claim.head not in FUNCTION:
+        return claim.words is source.words and not claim.words
+    return True
 
 
 def _same_money(first: str, second: str) -> bool:
@@ -107,7 +102,7 @@ def _attached(
     if figure.kind == "number" and not figure.unit and not figure.ordinal and not figure.part:
         head = stem(figure.head)
         others = source.heads.get(head, ())
-        if figure.head and others and figure.plain not in others and figure.head not in _FUNCTION:
+        if figure.head and others and figure.plain not in others and figure.head not in FUNCTION:
             words = text[figure.start : figure.end].strip() + " " + figure.head
             return Judgement(
                 "implied_change",
@@ -128,6 +123,15 @@ def _attached(
     )
 
 
+def _hour(figure: Figure, text: str, source: Source) -> Judgement | None:
+    """An hour ("open till 7") that only some other number of the brief would bear."""
+    before = text[max(0, figure.start - 7) : figure.start]
+    if not _DEADLINE.search(before) or not is_hour(figure, text) or not source.minutes:
+        return None
+    clock = int(figure.plain) * 60 + round(figure.plain % 1 * 100)
+    return None if clock in source.minutes else _date(text[figure.start : figure.end], "review")
+
+
 def _is_year(figure: Figure, source: Source) -> bool:
     return not figure.unit and figure.value in source.years
 
@@ -141,12 +145,9 @@ def _is_in_date(figure: Figure, text: str, source: Source) -> bool:
         days = {day for moment in source.days for day, _ in moment.days}
         if figure.value in days:
             return True
-    if figure.plain >= 24:
-        return False
-    if _CLOCK_BEFORE.search(before) or _CLOCK_AFTER.match(text, figure.end):
-        minute = round(figure.plain % 1 * 100)
-        clock = int(figure.plain) * 60 + minute
-        return clock in source.minutes or (clock + 720) % 1440 in source.minutes
+    if is_hour(figure, text):
+        clock = int(figure.plain) * 60 + round(figure.plain % 1 * 100)
+        return clock in source.minutes
     return False
 
 
@@ -220,6 +221,10 @@ def judge_moment(moment: Moment, text: str, source: Source) -> Judgement | None:
         return _day(words, moment, source)
     if moment.year and moment.year not in source.years:
         return _date(words, "block")
+    if moment.ranged and not source.has_daily:
+        ends = ("weekday", moment.weekday) if moment.weekday is not None else ("month", moment.month)
+        if ends not in source.range_ends:
+            return _date(words, "review")
     if moment.month and moment.month not in source.months:
         return _date(words, "block")
     if moment.weekday is not None and moment.weekday not in source.weekdays:
@@ -230,16 +235,9 @@ def judge_moment(moment: Moment, text: str, source: Source) -> Judgement | None:
 
 
 def _time_borne(moment: Moment, source: Source) -> bool:
-    if moment.minutes & source.minutes:
+    if moment.minutes == {0} and source.ends_at_midnight:
         return True
-    # The brief may write its hours bare: "from nine until six", "12 to 2.30".
-    for minutes in moment.minutes:
-        hour, minute = divmod(minutes, 60)
-        for written in (hour, (hour - 12) % 24 or 12):
-            for each in source.plain.get(round(written + minute / 100, 6), []):
-                if each.kind == "number" and not each.unit:
-                    return True
-    return False
+    return not moment.minutes.isdisjoint(source.minutes)
 
 
 def _time(words: str, moment: Moment, text: str) -> Judgement:

@@ -132,7 +132,7 @@ _BOUND = re.compile(
 )
 _BOUND_AT_END = re.compile(rf"(?:{_BOUND.pattern})\s?[£$€¥₹]?$", re.IGNORECASE)
 _HEAD = re.compile(r"[\s-]?(?P<word>[^\W\d_]{2,})")
-_RANGE = re.compile(r"\s?(?:-|–|—|to|or|and)\s?[£$€¥₹]?")
+_RANGE = re.compile(r"\s?(?:-|–|—|to|or|and|,|/)\s?[£$€¥₹]?")
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
 
@@ -255,7 +255,7 @@ def _currency(match: re.Match[str]) -> str:
 
 def _inherit(text: str, figures: list[Figure]) -> list[Figure]:
     """Give both ends of a range the kind and unit that only one of them shows: "£10-15"."""
-    for index in range(len(figures) - 1):
+    for index in reversed(range(len(figures) - 1)):
         first, second = figures[index], figures[index + 1]
         if second.start - first.end > 6 or not _RANGE.fullmatch(text, first.end, second.start):
             continue

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from guardrails.numerals import ORDINALS, SMALL
@@ -92,6 +92,7 @@ class Moment:
 
     `weekday` counts from Monday, 0. `minutes` are the minutes of the day that a time can mean:
     both halves of the day where it does not say which. `days` are the (day, month) readings.
+    `ranged` tells one end of a range ("Monday to Friday"), `between` what stands between the ends.
     """
 
     start: int
@@ -101,6 +102,8 @@ class Moment:
     year: int | None = None
     weekday: int | None = None
     minutes: frozenset[int] = frozenset()
+    ranged: bool = False
+    between: bool = False
 
     @property
     def is_time(self) -> bool:
@@ -226,10 +229,11 @@ def _spoken(text: str) -> Iterator[Moment]:
         yield Moment(*match.span(), minutes=minutes)
 
 
-def _bare(text: str, dates: list[Moment]) -> Iterator[Moment]:
+def _bare(text: str, dates: list[Moment]) -> list[Moment]:
     """Months and weekdays on their own; what stands between two ends of a range counts too."""
     taken = {index for each in dates for index in range(each.start, each.end)}
     last: Moment | None = None
+    bare: list[Moment] = []
     for match in BARE.finditer(text):
         start, end = match.span()
         if start in taken:
@@ -242,19 +246,23 @@ def _bare(text: str, dates: list[Moment]) -> Iterator[Moment]:
             moment = Moment(start, end, weekday=_weekday(match["weekday"]))
         else:
             continue
-        yield moment
         if last is not None and _RANGE_BETWEEN.fullmatch(text, last.end, start):
-            yield from _between(last, moment)
+            bare[-1] = replace(last, ranged=True)
+            bare += _between(last, moment)
+            moment = replace(moment, ranged=True)
+        bare.append(moment)
         last = moment
+    return bare
 
 
 def _between(first: Moment, last: Moment) -> Iterator[Moment]:
     if first.weekday is not None and last.weekday is not None:
         for step in range(1, (last.weekday - first.weekday) % 7):
-            yield Moment(last.start, last.start, weekday=(first.weekday + step) % 7)
+            yield Moment(last.start, last.start, weekday=(first.weekday + step) % 7, between=True)
     elif first.month and last.month:
         for step in range(1, (last.month - first.month) % 12):
-            yield Moment(last.start, last.start, month=(first.month - 1 + step) % 12 + 1)
+            month = (first.month - 1 + step) % 12 + 1
+            yield Moment(last.start, last.start, month=month, between=True)
 
 
 def _is_month(written: str, before: str) -> bool:

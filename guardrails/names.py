@@ -36,7 +36,7 @@ _NAME = re.compile(
 )
 _CAPITAL_WORD = re.compile(r"\b[A-Z][a-z']+")
 _LONG_WORD = re.compile(r"[^\W\d_]{4,}")
-_SHOUTED = re.compile(r"(?<![\w-])[A-Z0-9]{3,}(?![\w]|-\w|'[a-z])")
+_SHOUTED = re.compile(r"(?<![\w-])[A-Z0-9]{3,}(?!\w|-\w|'(?!s\b)[a-z])")
 _AFTER_CODE = re.compile(
     r"\bcode(?:\s(?:is|of|word))?:?\s[\"'(]?(?P<code>[^\W_][\w-]{2,})", re.IGNORECASE
 )

@@ -61,7 +61,7 @@ DIGITS = re.compile(
     r"|\s?(?P<scale>k|mn|bn|thousand|million|billion|dozen|hundred)\b)?",
     re.IGNORECASE,
 )
-WORD = re.compile(r"[^\W\d_]+")
+WORD = re.compile(r"(?<!\w)[^\W\d_]++(?!\w)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ Kind = Literal["block", "review", "evidence", "disclose"]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 _SPACE = r"[\s\-]{1,3}"
+_MAYBE_SPACE = r"[\s\-]{0,3}"
+_REFERENCE = re.compile(r"\(\?P=\w+\)")
 _TERM = re.compile(r"(?<!\?P)<([a-z_]+)>")
 _SPACE_IN_CLASS = re.compile(r"(?<!\\)\[[^\]]* ")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -152,25 +154,31 @@ class CompiledRule:
             raise PolicyError(f"{place}: needs: evidence and disclose rules have it, others don't.")
         if rule.severity and rule.needs is None:
             raise PolicyError(f"{place}: severity: only evidence and disclose rules have it.")
-        sources = [self._source(each, "patterns") for each in rule.patterns]
-        self.patterns = [re.compile(each, re.IGNORECASE) for each in sources]
+        parsed = [self._source(each, "patterns") for each in rule.patterns]
+        self.patterns = [self._compile(source, "patterns") for source, _ in parsed]
         groups = {group for each in self.patterns for group in each.groupindex}
         if needs.ends_on is not None and needs.ends_on not in groups:
             raise PolicyError(f"{place}: needs.ends_on: no pattern has a group {needs.ends_on!r}.")
         self.unless = self._alternation(rule.unless, "unless")
         self.text = self._alternation(needs.text, "needs.text")
-        self.facts = [self._source(each, "needs.facts") for each in needs.facts]
-        found = [_required(_parse(each)) for each in sources]
+        self.facts = [self._source(each, "needs.facts")[0] for each in needs.facts]
+        found = [_required(tree) for _, tree in parsed]
         self.literals: frozenset[str] | None = (
             None if None in found else frozenset().union(*(each or () for each in found))
         )
 
     def _alternation(self, patterns: Sequence[str], key: str) -> re.Pattern[str] | None:
-        sources = [self._source(each, key) for each in patterns]
-        return re.compile("|".join(sources), re.IGNORECASE) if sources else None
+        sources = [self._source(each, key)[0] for each in patterns]
+        return self._compile("|".join(sources), key) if sources else None
 
-    def _source(self, pattern: str, key: str) -> str:
-        """`pattern` as a regular expression: terms and spaces written out, repeats checked."""
+    def _compile(self, source: str, key: str) -> re.Pattern[str]:
+        try:
+            return re.compile(source, re.IGNORECASE)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise PolicyError(f"{self._place}: {key}: {error} in {source!r}.") from error
+
+    def _source(self, pattern: str, key: str) -> tuple[str, Any]:
+        """`pattern` as a regular expression, terms and spaces written out, and as it is parsed."""
 
         def term(match: re.Match[str]) -> str:
             if match[1] not in self._terms:
@@ -180,12 +188,13 @@ class CompiledRule:
         expanded = _TERM.sub(term, _TERM.sub(term, pattern))
         if _SPACE_IN_CLASS.search(expanded):
             raise PolicyError(f"{self._place}: {key}: {pattern!r}: write \\s for a space in [].")
+        spaced = expanded.replace(" ?", _MAYBE_SPACE).replace(" ", _SPACE)
+        source = rf"(?<!\w)(?:{spaced})(?!\w)"
         # A back-reference in `needs.facts` is filled in when the rule has matched.
-        probe = re.sub(r"\(\?P=\w+\)", "x", expanded) if key == "needs.facts" else expanded
-        source = _whole_words(probe.replace(" ", _SPACE))
+        probe = _REFERENCE.sub("x", source) if key == "needs.facts" else source
         try:
-            re.compile(source)
-            longest = _longest_repeat(_parse(source))
+            tree = _parse(probe)
+            longest = _longest_repeat(tree)
         except (re.error, OverflowError, RecursionError) as error:
             raise PolicyError(f"{self._place}: {key}: {pattern!r}: {error}.") from error
         if longest > MAX_REPEAT:
@@ -193,7 +202,7 @@ class CompiledRule:
                 f"{self._place}: {key}: {pattern!r}: repeats up to {longest} times; "
                 f"write {{0,n}}, at most {MAX_REPEAT} with nested ones multiplied."
             )
-        return _whole_words(expanded.replace(" ", _SPACE))
+        return source, tree
 
 
 class Library:
@@ -295,10 +304,6 @@ def _singular(word: str) -> str:
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         return word[:-1]
     return word
-
-
-def _whole_words(pattern: str) -> str:
-    return rf"(?<!\w)(?:{pattern})(?!\w)"
 
 
 def _longest_repeat(tree: Any) -> int:

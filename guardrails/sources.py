@@ -14,6 +14,15 @@ _HYPHENED = re.compile(r"[^\W_]+(?:-[^\W_]+)+")
 _DAILY = frozenset(
     "daily everyday weekdays weekday everyday anytime weekend weekends nightly 24/7".split()
 )
+FUNCTION = frozenset(
+    "to and or of in on at by for from with the a an is are was were per each off more less until "
+    "till as if than that who which you your we our it its they this am pm".split()
+)
+"""Words after a number that are not what it counts."""
+_CLOCK_BEFORE = re.compile(
+    r"(?:\b(?:at|from|until|till|by|before|after|to|between|and|past|the|through)|[-–—])\s?$", re.I
+)
+_CLOCK_AFTER = re.compile(r"\s?(?:-|–|—|to|until|till)\s?\d|\so'clock", re.I)
 JOINT = " \n¶ "
 """What stands between two fields of a brief, so that no claim reaches over."""
 
@@ -36,6 +45,8 @@ class Source:
     years: set[int] = field(default_factory=set)
     weekdays: set[int] = field(default_factory=set)
     minutes: set[int] = field(default_factory=set)
+    ends_at_midnight: bool = False
+    range_ends: set[tuple[str, int]] = field(default_factory=set)
     heads: dict[str, set[float]] = field(default_factory=dict)
 
     @property
@@ -87,6 +98,16 @@ def stem(word: str) -> str:
     return word.removesuffix("e")
 
 
+def is_hour(figure: Figure, text: str) -> bool:
+    """Whether a bare number of `text` is a time of day by its neighbours: "from 9 until six"."""
+    if figure.kind != "number" or figure.unit or figure.plain >= 24 or figure.ordinal:
+        return False
+    if figure.head and figure.head not in FUNCTION:
+        return False
+    before = text[max(0, figure.start - 10) : figure.start]
+    return bool(_CLOCK_BEFORE.search(before) or _CLOCK_AFTER.match(text, figure.end))
+
+
 def _index(source: Source) -> None:
     for figure in source.claims.figures:
         source.plain.setdefault(figure.plain, []).append(figure)
@@ -94,10 +115,17 @@ def _index(source: Source) -> None:
             source.heads.setdefault(stem(figure.head), set()).add(figure.plain)
         if figure.value != figure.plain:
             source.plain.setdefault(figure.value, []).append(figure)
+        if is_hour(figure, source.text):
+            clock = int(figure.plain) * 60 + round(figure.plain % 1 * 100)
+            source.minutes |= {clock, (clock + 720) % 1440}
         if figure.kind == "number" and 1900 <= figure.value <= 2100 and not figure.unit:
             source.years.add(int(figure.value))
     for moment in source.claims.moments:
         source.minutes |= moment.minutes
+        if not moment.between and moment.weekday is not None:
+            source.range_ends.add(("weekday", moment.weekday))
+        if not moment.between and moment.month:
+            source.range_ends.add(("month", moment.month))
         if moment.days:
             source.days.append(moment)
             source.months |= {month for _, month in moment.days}
@@ -116,10 +144,10 @@ def _end(source: Source, ends: datetime) -> None:
     source.minutes.add(ends.hour * 60 + ends.minute)
     moments = [ends]
     if (ends.hour, ends.minute) >= (23, 45):
-        source.minutes.add(0)
+        source.ends_at_midnight = True
     if (ends.hour, ends.minute) == (0, 0):
         moments.append(ends - timedelta(minutes=1))
-        source.minutes.add(23 * 60 + 59)
+        source.ends_at_midnight = True
     for each in moments:
         source.days.append(
             Moment(0, 0, frozenset({(each.day, each.month)}), each.month, each.year)

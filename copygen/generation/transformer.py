@@ -144,9 +144,8 @@ def _load(
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    weights.silence()
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(

@@ -98,6 +98,7 @@ def _convert(source: Path, cache: Path, name: str, sha256: str, *, is_default: b
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    silence()
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as temporary:
@@ -124,6 +125,14 @@ def _convert(source: Path, cache: Path, name: str, sha256: str, *, is_default: b
             f"COPYGEN_MODEL: {source.name} can't be read as a model: {error}", field="COPYGEN_MODEL"
         ) from error
     return weights
+
+
+def silence() -> None:
+    """Keep transformers' own notices and bars out of ours."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _unmark_quantized(model: "PreTrainedModel") -> None:

@@ -75,7 +75,7 @@ def _figures(text: str, claims: Claims, source: Source) -> Iterator[tuple[int, i
             yield figure.start, figure.end, judged
     for moment in claims.moments:
         # What only stands between the ends of a range is no claim of its own.
-        judged = judge_moment(moment, text, source) if moment.start < moment.end else None
+        judged = judge_moment(moment, text, source) if not moment.between else None
         if judged is not None:
             yield moment.start, moment.end, judged
     for match in _FROM_TO.finditer(text):

@@ -31,6 +31,9 @@ MAX_PER_RULE = 3
 NEGATION_REACH = 40
 """Characters before a find in which a negation is looked for."""
 
+HEAD = 3
+"""Characters of a literal by which it is looked up before it is searched for."""
+
 EU = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
     # The EEA states apply the directives that the packs name (EEA Agreement, Annex XIX).
@@ -133,14 +136,23 @@ class Scope:
         for index, rule in enumerate(rules):
             for literal in rule.literals or ():
                 self._by_literal.setdefault(literal, []).append(index)
+        self._by_head: dict[str, list[str]] = {}
+        for literal in self._by_literal:
+            self._by_head.setdefault(literal[:HEAD], []).append(literal)
+        self._short = [literal for literal in self._by_literal if len(literal) < HEAD]
 
     def candidates(self, text: str) -> list[CompiledRule]:
         """The rules of which a literal is in `text`, in the packs' order."""
         lower = text.lower()
+        heads = {lower[index : index + HEAD] for index in range(len(lower) - HEAD + 1)}
         found = set(self._always)
-        for literal, indexes in self._by_literal.items():
+        for literal in self._short:
             if literal in lower:
-                found.update(indexes)
+                found.update(self._by_literal[literal])
+        for head in self._by_head.keys() & heads:
+            for literal in self._by_head[head]:
+                if literal in lower:
+                    found.update(self._by_literal[literal])
         return [self._rules[index] for index in sorted(found)]
 
 

@@ -26,6 +26,7 @@ _ODD = str.maketrans(
     }
 )
 
+_TOKEN = re.compile(r"\S+")
 _WORD = re.compile(r"[a-z0-9]+")
 _PIECE = re.compile(r"[a-z0-9@$!|+]+")
 _EDGE = "'\"“”.,;:?()[]{}<>…-_~/\\&^%#*"
@@ -126,19 +127,17 @@ class Profanity:
 
     def _hits(self, text: str) -> list[_Hit]:
         """What is found in `text` (normalised, lower case), by place; none overlap."""
+        reads = [
+            self._token(token) if len(token) <= _LONGEST else self._read(token)
+            for token in text.split()
+        ]
         hits: list[_Hit] = []
-        place = 0
-        words: list[str] = []
-        for token in text.split():
-            read = self._token if len(token) <= _LONGEST else self._read
-            found, first_words = read(token)
-            words += first_words
-            if found:
-                place = text.index(token, place)
+        if any(found for found, _ in reads):
+            for match, (found, _) in zip(_TOKEN.finditer(text), reads, strict=True):
+                place = match.start()
                 hits += (_Hit(place + h.start, place + h.end, h.word, h.level) for h in found)
-                place += len(token)
         hits += self._split(text)
-        if words or hits:
+        if hits or any(first_words for _, first_words in reads):
             phrases = list(self._phrases(text))
             hits += [hit for hit, level in phrases if level is not None]
             hits = _outside(hits, [hit for hit, level in phrases if level is None])
