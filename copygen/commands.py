@@ -3,6 +3,8 @@
 import importlib
 import json
 import logging
+import shlex
+import socket
 import subprocess
 import sys
 import tempfile
@@ -100,11 +102,12 @@ def demo(settings: Settings, seed: int | None) -> None:
         else:
             password = accounts.reset_password(session, user)
     database.close()
+    command = shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "copygen" else "copygen"
     print(
-        "All of it waits in the review queue. To review it:\n"
-        "    make serve            (or: copygen serve)\n"
-        f"then open http://{settings.host}:{settings.port}/ and log in as\n"
-        f"    {DEMO_REVIEWER}   password: {password}"
+        "\nAll of it waits in the review queue. Open it with\n"
+        f"    {command} serve --open\n"
+        "and log in as\n"
+        f"    {DEMO_REVIEWER}   {password}"
     )
 
 
@@ -254,35 +257,34 @@ def check(settings: Settings, path: Path | None, policy: Path | None) -> None:
 
 def serve(settings: Settings, *, open_page: bool) -> None:
     """Start the web UI, the API and the worker in one process."""
-    database = Database(settings.store_url)
-    app = create_app(settings, database)
-    url = f"http://{settings.host}:{settings.port}/"
-    with database.read() as session:
-        first = accounts.find_any(session) is None
-    print(f"copygen serves {url}  (stop with Ctrl-C)", file=sys.stderr)
-    if first:
-        print(
-            "There is no account yet. Make one: copygen user add EMAIL --role reviewer",
-            file=sys.stderr,
-        )
-    if open_page:
-        threading.Timer(1.0, webbrowser.open, [url]).start()
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,  # Its lines would hold queries and addresses of people.
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
-    server.run()
-    if not server.started:
+    try:
+        listening = socket.create_server((settings.host, settings.port))
+    except OSError as error:
         raise InvalidInput(
-            f"COPYGEN_PORT: {settings.host}:{settings.port} can't be served, or another copygen "
-            f"works in {settings.home}. See the message above.",
+            f"COPYGEN_PORT: {settings.host}:{settings.port} can't be listened on "
+            f"({error.strerror}). Take another port or host.",
             field="COPYGEN_PORT",
+        ) from error
+    with listening:
+        url = f"http://{settings.host}:{listening.getsockname()[1]}/"
+        database = Database(settings.store_url)
+        app = create_app(settings, database)
+        print(f"copygen serves {url}  (stop with Ctrl-C)", file=sys.stderr, flush=True)
+        with database.read() as session:
+            if accounts.find_any(session) is None:
+                print(
+                    "There is no account yet. Make one: copygen user add EMAIL --role reviewer",
+                    file=sys.stderr,
+                )
+        if open_page:
+            threading.Timer(1.0, webbrowser.open, [url]).start()
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,  # Its lines would hold queries and addresses of people.
+            server_header=False,
         )
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def work(settings: Settings) -> None:

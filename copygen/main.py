@@ -52,7 +52,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with Worker(database, settings, writer or (lambda: make_writer(settings))) as worker:
+        make = writer or (lambda: make_writer(settings))
+        # Another process of this home may be working: this one takes over when that one ends.
+        with Worker(database, settings, make, wait=True) as worker:
             app.state.worker = worker
             yield
 

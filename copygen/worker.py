@@ -32,6 +32,9 @@ POLL_S = 0.3
 EXPIRY_POLLS = 100
 """Every so many polls, variants whose offer has ended are marked expired."""
 
+STOP_S = 60
+"""Longest wait, at the end, for the round of candidates that is being written."""
+
 APPLICATION_VERSION = "1"
 """Of the workflow below: raised when its steps change, so that old runs aren't taken up wrongly."""
 
@@ -43,6 +46,11 @@ class WorkerBusy(CopygenError):
     """Another process is the worker of this home."""
 
 
+class Stopped(BaseException):
+    """The worker ends while a segment is written. No Exception: the engine would take that for the
+    step's result, and not write the segment again at the next start."""
+
+
 class Worker:
     """The one worker of a home. A context manager: it works in threads of its own until it ends."""
 
@@ -52,16 +60,23 @@ class Worker:
         settings: Settings,
         make_writer: Callable[[], Writer],
         progress: Progress | None = None,
+        *,
+        wait: bool = False,
     ) -> None:
-        """`make_writer` is called once, when the first segment is to be written."""
+        """`make_writer` is called once, when the first segment is to be written.
+
+        With `wait`, it waits in the background for another worker of this home to end.
+        """
         self._database = database
         self._settings = settings
         self._make_writer = make_writer
         self._writer: Writer | None = None
         self._writer_lock = threading.Lock()
         self._progress = progress
+        self._wait = wait
         self._stop = threading.Event()
-        self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
+        self._writing = threading.Lock()
+        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
         self._lock: IO[bytes] | None = None
 
     def __enter__(self) -> "Worker":
@@ -70,7 +85,29 @@ class Worker:
         Raises:
             WorkerBusy: another process is the worker of this home.
         """
-        self._lock = _take_lock(self._settings.home / "worker.lock")
+        if not self._wait:
+            self._lock = _take_lock(self._settings.home / "worker.lock")
+            self._launch()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop. A segment that is being written is written again at the next start."""
+        self._stop.set()
+        self._thread.join()
+        if self._lock is not None:
+            if self._writing.acquire(timeout=STOP_S):
+                self._writing.release()
+            DBOS.destroy(destroy_registry=True)
+            self._lock.close()
+
+    def _launch(self) -> None:
+        """Start the workflow engine, which takes up what an earlier worker left."""
         for name in ("dbos", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
         config: DBOSConfig = {
@@ -91,26 +128,11 @@ class Worker:
         self._workflow = write_batch
         DBOS.launch()
         DBOS.register_queue(QUEUE, concurrency=1, polling_interval_sec=POLL_S)
-        self._dispatcher.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop. A segment that is being written is written again at the next start."""
-        self._stop.set()
-        self._dispatcher.join()
-        DBOS.destroy(destroy_registry=True)
-        if self._lock is not None:
-            self._lock.close()
 
     @property
     def alive(self) -> bool:
-        """Whether it still hands over new batches."""
-        return self._dispatcher.is_alive()
+        """Whether new batches are seen to, here or by the worker that is waited for."""
+        return self._thread.is_alive()
 
     def load(self) -> Writer:
         """The writer, made at the first call.
@@ -123,19 +145,19 @@ class Worker:
                 self._writer = self._make_writer()
             return self._writer
 
-    def _dispatch(self) -> None:
-        """Hand every open batch of the store to the workflow engine."""
+    def _work(self) -> None:
+        """Become the worker, if that is still to be done, and hand over batches until stopped."""
+        while self._lock is None and not self._stop.is_set():
+            try:
+                self._lock = _take_lock(self._settings.home / "worker.lock")
+                self._launch()
+            except WorkerBusy:
+                self._stop.wait(POLL_S)
         handed: set[str] = set()
         polls = 0
         while not self._stop.is_set():
             try:
-                with self._database.read() as session:
-                    opened = batches.open_batches(session)
-                for batch_id in opened:
-                    if batch_id not in handed:
-                        with SetWorkflowID(batch_id):
-                            DBOS.enqueue_workflow(QUEUE, self._workflow, batch_id)
-                        handed.add(batch_id)
+                self._dispatch(handed)
                 if polls % EXPIRY_POLLS == 0:
                     with self._database.write() as session:
                         review.expired(session)
@@ -145,6 +167,16 @@ class Worker:
                 # restart. The text of the error may quote copy, so its type alone is logged.
                 logger.error("handing over batches failed: %s", type(error).__name__)
             self._stop.wait(POLL_S)
+
+    def _dispatch(self, handed: set[str]) -> None:
+        """Hand every open batch of the store to the workflow engine, but those in `handed`."""
+        with self._database.read() as session:
+            opened = batches.open_batches(session)
+        for batch_id in opened:
+            if batch_id not in handed:
+                with SetWorkflowID(batch_id):
+                    DBOS.enqueue_workflow(QUEUE, self._workflow, batch_id)
+                handed.add(batch_id)
 
     def _run(self, batch_id: str) -> None:
         """The workflow of a batch: a segment a step."""
@@ -161,6 +193,12 @@ class Worker:
 
     def _segment(self, batch_id: str, segment_id: str) -> str | None:
         """Write and store one segment; what went wrong, in words that may be shown."""
+        with self._writing:
+            return self._write(batch_id, segment_id)
+
+    def _write(self, batch_id: str, segment_id: str) -> str | None:
+        if self._stop.is_set():
+            raise Stopped
         try:
             with self._database.write() as session:
                 job = batches.begin_segment(session, segment_id)
@@ -168,6 +206,8 @@ class Worker:
                 return None
 
             def progress(done: int, planned: int) -> None:
+                if self._stop.is_set():
+                    raise Stopped
                 if self._progress is not None:
                     self._progress(batch_id, job.segment.name, done, planned)
 

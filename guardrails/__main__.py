@@ -14,10 +14,15 @@ from typing import Any, TextIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from guardrails.embeddings import Embedder
 from guardrails.errors import GuardrailsError
+from guardrails.evaluate import evaluate
 from guardrails.policy import Policy
 from guardrails.run import Guardrails
+from guardrails.train import HEADS, CachedEmbedder, default_cache, train
 from guardrails.types import Brand, Brief, Item, Report, Segment
+
+DATA = Path(__file__).parent / "data"
 
 BATCH = 64
 """Lines checked together: embeddings are several times faster in batches than one by one."""
@@ -114,8 +119,25 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     checking = commands.add_parser("check", help="check JSON Lines on standard input")
     checking.add_argument("--policy", type=Path, help="a policy file in place of the default")
+    training = commands.add_parser("train", help="rebuild a trained head from labelled data")
+    training.add_argument("head", choices=sorted(HEADS), help="which head")
+    training.add_argument("--out", type=Path, default=DATA, help="folder the head is written to")
+    evaluating = commands.add_parser(
+        "evaluate", help="measure the trained checks on the test split"
+    )
+    for each in (training, evaluating):
+        each.add_argument("--data", type=Path, default=DATA, help="folder of the labelled data")
+        each.add_argument(
+            "--cache", type=Path, default=default_cache(), help="folder where embeddings are kept"
+        )
     options = parser.parse_args(arguments)
     try:
+        if options.command == "train":
+            train(options.head, options.data, options.out, options.cache)
+            return 0
+        if options.command == "evaluate":
+            print("\n".join(evaluate(options.data, CachedEmbedder(options.cache, Embedder()))))
+            return 0
         guardrails = Guardrails(Policy.load(options.policy))
     except GuardrailsError as error:
         print(f"guardrails: {error}", file=sys.stderr)

@@ -14,6 +14,7 @@ NEAR = 0.25
 """Share by which "under £20" or "over 400" may differ from the brief's figure to be looked at."""
 
 _DOLLARS = frozenset({"$", "USD", "AUD", "CAD", "NZD", "HKD", "SGD", "BRL"})
+_ANY_DAY = re.compile(r"\b(?:every|each|any|a|your|lazy|slow|quiet|perfect)\s$", re.I)
 _DEADLINE = re.compile(r"\b(?:by|until|till|at|before|ends|closes|to)\s?$", re.I)
 
 
@@ -29,7 +30,7 @@ class Judgement:
 
 def judge_figure(figure: Figure, text: str, source: Source) -> Judgement | None:
     """None where the brief bears `figure` of `text`."""
-    if _ignored(figure, text):
+    if _ignored(figure):
         return None
     same = source.plain.get(figure.plain, [])
     if figure.value != figure.plain:
@@ -45,18 +46,31 @@ def judge_figure(figure: Figure, text: str, source: Source) -> Judgement | None:
         message = f"“{words}” has another currency than the brief."
     elif figure.kind == "number" and figure.unit and any(each.unit for each in same):
         message = f"“{words}” has another unit than the brief."
-    severity: Severity = "block"
-    if figure.kind == "number" and figure.head and source.heads.get(stem(figure.head)):
-        # The brief counts the same thing, and counts something else.
-        severity = "review" if figure.part or _is_near(figure, source) else "block"
-    elif _is_soft(figure) or _is_near(figure, source) or _is_derived(figure, source) or _is_hour(figure, source):
-        severity = "review"
+    severity = _severity(figure, same, source)
     suggestion = f"Use a figure from the brief ({known}) or leave it out."
     return Judgement(figure.kind, severity, message, suggestion)
 
 
-def _ignored(figure: Figure, text: str) -> bool:
-    """Words that only look like numbers: the pronoun "one", "first", "second", "half" in idiom."""
+def _severity(figure: Figure, same: list[Figure], source: Source) -> Severity:
+    """How bad a figure is that the brief does not bear, where `same` has its value all the same."""
+    if figure.kind == "price" and any(each.kind == "price" for each in same):
+        return "block"
+    if figure.unit and any(each.kind == "number" and not each.unit for each in same):
+        return "review"
+    counted = source.heads.get(stem(figure.head)) if figure.head else None
+    if figure.kind == "number" and counted and not figure.part:
+        # The brief counts the same thing, and counts something else.
+        within = figure.words and min(counted) < figure.plain < max(counted)
+        soft = within or figure.plain < 2 or _is_near(figure, source)
+        return "review" if soft else "block"
+    if figure.part and figure.plain in (round(24 / 7, 6), 1.0):
+        return "review"  # "24/7" and "50/50" are as often idiom as claim.
+    soft = _is_soft(figure) or _is_near(figure, source) or _is_derived(figure, source)
+    return "review" if soft or _is_hour(figure, source) else "block"
+
+
+def _ignored(figure: Figure) -> bool:
+    """Words that only look like numbers: the pronoun "one", "first" and "second"."""
     if not figure.words:
         return False
     if figure.kind == "number" and not figure.part:
@@ -79,8 +93,13 @@ def _bears(source: Figure, claim: Figure) -> bool:
             return source.unit == "GBP" and claim.unit == "ounces" and source.plain == claim.plain
         return source.unit == claim.unit and source.value == claim.value
     if claim.unit:
-        # "30 or 60 minutes" leaves the unit to the last number; "seven sizes" are no 7 cm.
-        return source.kind == "number" and (not source.head or source.head in FUNCTION)
+        # "Seven sizes" bear no 7 cm.
+        return False
+    if source.words and source.plain == 1 and not claim.words:
+        # The pronoun "one" bears no figure 1.
+        return bool(claim.head) and stem(source.head) == stem(claim.head)
+    if source.part and not claim.part:
+        return False
     if source.kind != "number" and claim.head and claim.head not in FUNCTION:
         return claim.words is source.words and not claim.words
     return True
@@ -92,9 +111,7 @@ def _same_money(first: str, second: str) -> bool:
     return "$" in (first, second) and {first, second} <= _DOLLARS
 
 
-def _attached(
-    figure: Figure, same: list[Figure], text: str, source: Source
-) -> Judgement | None:
+def _attached(figure: Figure, same: list[Figure], text: str, source: Source) -> Judgement | None:
     """A borne figure with another role than in the brief.
 
     It is taken off a price, or counts what the brief counts with another number.
@@ -108,6 +125,15 @@ def _attached(
                 "implied_change",
                 "review",
                 f"The brief has “{words.split()[0]}”, but not for “{figure.head}”.",
+                "Check which number belongs to which thing.",
+            )
+        others = source.leads.get(figure.lead, ()) if figure.lead not in FUNCTION else ()
+        if others and figure.plain not in others and not figure.words:
+            words = figure.lead + " " + text[figure.start : figure.end].strip()
+            return Judgement(
+                "implied_change",
+                "review",
+                f"The brief has the number of “{words}”, but not with “{figure.lead}”.",
                 "Check which number belongs to which thing.",
             )
     if figure.kind == "number" or not figure.reduces:
@@ -129,7 +155,9 @@ def _hour(figure: Figure, text: str, source: Source) -> Judgement | None:
     if not _DEADLINE.search(before) or not is_hour(figure, text) or not source.minutes:
         return None
     clock = int(figure.plain) * 60 + round(figure.plain % 1 * 100)
-    return None if clock in source.minutes else _date(text[figure.start : figure.end], "review")
+    if not {clock, (clock + 720) % 1440}.isdisjoint(source.minutes):
+        return None
+    return _date(text[figure.start : figure.end], "review")
 
 
 def _is_year(figure: Figure, source: Source) -> bool:
@@ -141,13 +169,15 @@ def _is_in_date(figure: Figure, text: str, source: Source) -> bool:
     if figure.unit:
         return False
     before = text[max(0, figure.start - 12) : figure.start]
-    if figure.ordinal or before.rstrip(", ").lower().endswith(("day", "and", "the", "or", "to", "by", "on", "from")):
+    if figure.ordinal or before.rstrip(", ").lower().endswith(
+        ("day", "and", "the", "or", "to", "by", "on", "from")
+    ):
         days = {day for moment in source.days for day, _ in moment.days}
         if figure.value in days:
             return True
     if is_hour(figure, text):
         clock = int(figure.plain) * 60 + round(figure.plain % 1 * 100)
-        return clock in source.minutes
+        return not {clock, (clock + 720) % 1440}.isdisjoint(source.minutes)
     return False
 
 
@@ -197,7 +227,7 @@ def _is_derived(figure: Figure, source: Source) -> bool:
         if any(abs(first * (1 - share / 100) - value) < 0.006 for share in shares):
             return True
         for second in others[index + 1 :]:
-            if value in (abs(first - second), first + second):
+            if min(abs(abs(first - second) - value), abs(first + second - value)) < 0.006:
                 return True
     return False
 
@@ -221,16 +251,18 @@ def judge_moment(moment: Moment, text: str, source: Source) -> Judgement | None:
         return _day(words, moment, source)
     if moment.year and moment.year not in source.years:
         return _date(words, "block")
-    if moment.ranged and not source.has_daily:
-        ends = ("weekday", moment.weekday) if moment.weekday is not None else ("month", moment.month)
-        if ends not in source.range_ends:
-            return _date(words, "review")
     if moment.month and moment.month not in source.months:
         return _date(words, "block")
+    named = any(kind == "weekday" for kind, _ in source.range_ends)
     if moment.weekday is not None and moment.weekday not in source.weekdays:
-        if source.has_daily:
+        idiom = _ANY_DAY.search(text[max(0, moment.start - 8) : moment.start])
+        soft = (source.has_daily or idiom) and not named
+        return _date(words, "review" if soft else "block")
+    if moment.ranged and (source.has_ranges or moment.month or not source.has_daily):
+        weekday = moment.weekday
+        end = ("month", moment.month or 0) if weekday is None else ("weekday", weekday)
+        if end not in source.range_ends:
             return _date(words, "review")
-        return _date(words, "block")
     return None
 
 

@@ -3,10 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 from guardrails.dates import Moment, moments
-from guardrails.numerals import Numeral, numerals
+from guardrails.numerals import Numeral, listed, numerals
+
+MOST = 200
+"""Figures read in one text: subject lines hold a handful, and a flood of them must cost little."""
+LONGEST = 2000
+"""Characters read of one text; the longest previews have some 200."""
 
 Kind = Literal["number", "percentage", "price"]
 
@@ -76,7 +82,7 @@ UNITS = {
 }
 """Spelling of a unit: its dimension and its size in the dimension's own base unit."""
 
-CODES = "GBP USD EUR JPY INR AUD CAD NZD CHF SEK NOK DKK PLN CZK HUF ZAR SGD HKD CNY AED".split()
+CODES = listed("GBP USD EUR JPY INR AUD CAD NZD CHF SEK NOK DKK PLN CZK HUF ZAR SGD HKD CNY AED")
 SYMBOLS = {"£": "GBP", "€": "EUR", "¥": "JPY", "₹": "INR", "₩": "KRW", "₺": "TRY", "zł": "PLN"}
 DOLLARS = {"A": "AUD", "AU": "AUD", "C": "CAD", "CA": "CAD", "NZ": "NZD", "US": "USD"} | {
     "HK": "HKD",
@@ -131,7 +137,10 @@ _BOUND = re.compile(
     re.IGNORECASE,
 )
 _BOUND_AT_END = re.compile(rf"(?:{_BOUND.pattern})\s?[£$€¥₹]?$", re.IGNORECASE)
-_HEAD = re.compile(r"[\s-]?(?P<word>[^\W\d_]{2,})")
+_DIGIT = re.compile(r"\d")
+_DIGIT_RUN = re.compile(r"\d++")
+_HEAD = re.compile(r"[\s-]?(?P<word>[^\W\d_]{2,})(?:[\s-](?P<second>[^\W\d_]{3,}))?")
+_LEAD = re.compile(r"\b(?P<word>[^\W\d_]{3,})\s$")
 _RANGE = re.compile(r"\s?(?:-|–|—|to|or|and|,|/)\s?[£$€¥₹]?")
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 
@@ -141,8 +150,8 @@ class Figure:
     """A number, percentage or price as it stands in `text[start:end]`.
 
     `unit` is the currency of a price, else the dimension of a known unit, in whose base unit
-    `value` counts; `plain` is the value as written. `head` is the word right after the number, in
-    lower case: the unit, or what is counted. `reduces` tells a price or share that is
+    `value` counts; `plain` is the value as written. `lead` is the word right before it. `head` is the word right after the number, in
+    lower case: the unit, or what is counted; `second` is the one after that. `reduces` tells a price or share that is
     taken off. `bound` is "below", "above", "about" or "". `next_word` follows it, in lower case.
     """
 
@@ -159,29 +168,46 @@ class Figure:
     bound: str = ""
     next_word: str = ""
     head: str = ""
+    second: str = ""
+    lead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The claims of one text, and its lower-case words."""
+    """The claims of one text, and its lower-case words.
+
+    `cut` is where reading stopped: at the end of the text, or where it is too long or holds too
+    many figures (`LONGEST`, `MOST`).
+    """
 
     figures: tuple[Figure, ...]
     moments: tuple[Moment, ...]
     words: frozenset[str]
+    cut: int
 
 
-def parse(text: str) -> Claims:
-    """The figures, dates and times of `text`, in order; a figure in a date is no figure."""
-    lowered = text.lower()
-    words = frozenset(WORD.findall(lowered))
-    digits = any(each in text for each in "0123456789")
+def parse(text: str, *, whole: bool = False) -> Claims:
+    """The figures, dates and times of `text`, in order; a figure in a date is no figure.
+
+    `whole` reads all of it, however long: for a brief, which is read once for many texts.
+    """
+    digits = _DIGIT.search(text) is not None
+    cut = len(text) if whole else min(len(text), LONGEST)
+    if cut > MOST and digits and not whole:
+        ends = [match.end() for match in islice(_DIGIT_RUN.finditer(text), MOST)]
+        cut = min(cut, ends[-1]) if len(ends) == MOST else cut
+    text = text[:cut]
+    words = frozenset(WORD.findall(text.lower()))
     found = moments(text, words, digits)
     taken = {index for each in found for index in range(each.start, each.end)}
     figures: list[Figure] = []
     for numeral in numerals(text, words):
         if numeral.start not in taken:
             figures.append(_figure(text, numeral))
-    return Claims(tuple(_inherit(text, figures)), tuple(found), words)
+        if len(figures) > MOST and not whole:
+            cut = numeral.end
+            break
+    return Claims(tuple(_inherit(text, figures)), tuple(found), words, cut)
 
 
 def _figure(text: str, numeral: Numeral) -> Figure:
@@ -204,7 +230,7 @@ def _figure(text: str, numeral: Numeral) -> Figure:
         if cents:
             unit, value = CENTS.get(cents.lower(), ""), value / 100
         else:
-            unit = after["symbol"] and SYMBOLS.get(after["symbol"], "$") or ""
+            unit = (after["symbol"] and SYMBOLS.get(after["symbol"], "$")) or ""
             unit = unit or (after["code"] or "").upper() or NAMES[(after["name"] or "").lower()]
     elif numeral.part and value < 1:
         of = _PART_OF.match(text, end)
@@ -219,6 +245,7 @@ def _figure(text: str, numeral: Numeral) -> Figure:
             unit, factor = UNITS[found["unit"].lower()]
             value, end = value * factor, found.end()
     following = WORD.search(text, end, min(len(text), end + 40))
+    lead = _LEAD.search(before)
     head = _HEAD.match(text, numeral.end)
     bound = _BOUND_AT_END.search(before)
     return Figure(
@@ -231,9 +258,12 @@ def _figure(text: str, numeral: Numeral) -> Figure:
         numeral.words,
         numeral.ordinal,
         numeral.part,
-        reduces=bool(_REDUCES_AFTER.match(text, end) or _REDUCES_BEFORE.search(before)),
+        reduces=(kind == "percentage" and following is not None and following[0].lower() == "price")
+        or bool(_REDUCES_AFTER.match(text, end) or _REDUCES_BEFORE.search(before)),
         bound=(bound.lastgroup or "") if bound else "",
         head=head["word"].lower() if head else "",
+        second=(head["second"] or "").lower() if head else "",
+        lead=lead["word"].lower() if lead else "",
         next_word=following[0].lower() if following else "",
     )
 
@@ -257,13 +287,20 @@ def _inherit(text: str, figures: list[Figure]) -> list[Figure]:
     """Give both ends of a range the kind and unit that only one of them shows: "£10-15"."""
     for index in reversed(range(len(figures) - 1)):
         first, second = figures[index], figures[index + 1]
-        if second.start - first.end > 6 or not _RANGE.fullmatch(text, first.end, second.start):
+        joint = text[first.end : second.start]
+        if len(joint) > 6 or not _RANGE.fullmatch(joint):
             continue
+        # Only sizes share their unit over a comma: "4, 5 and 7 quart", but "row 9, £96".
+        shares = "," not in joint or (second.kind == "number" and not first.words)
         if first.kind == "number" and not first.unit and second.unit + second.kind != "number":
             factor = second.value / second.plain if second.plain else 1.0
-            figures[index] = replace(
-                first, kind=second.kind, unit=second.unit, value=round(first.plain * factor, 6)
-            )
-        elif first.kind == "price" and second.kind == "number" and not second.unit:
+            if shares:
+                figures[index] = replace(
+                    first, kind=second.kind, unit=second.unit, value=round(first.plain * factor, 6)
+                )
+            continue
+        bare = second.kind == "number" and not second.unit and not second.words
+        priced = bare and "," not in joint and second.head in ("", "off", "for", "per")
+        if first.kind == "price" and priced:
             figures[index + 1] = replace(second, kind="price", unit=first.unit)
     return figures

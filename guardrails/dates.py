@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
-from guardrails.numerals import ORDINALS, SMALL
+from guardrails.numerals import ORDINALS, SMALL, listed
 
-MONTHS = (
+MONTHS = listed(
     "january february march april may june july august september october november december"
-).split()
-WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
+)
+WEEKDAYS = listed("monday tuesday wednesday thursday friday saturday sunday")
 DAY_MINUTES = 24 * 60
 CLOCK_WORDS = {"noon": 720, "midday": 720, "midnight": 0}
 
@@ -19,14 +19,14 @@ _WEEKDAY_NUMBER = {name[:3]: number for number, name in enumerate(WEEKDAYS)}
 _DAY_WORDS = {word: int(value) for word, value in ORDINALS.items() if value <= 31} | {
     f"{tens}-{word}": base + int(ORDINALS[word])
     for tens, base in (("twenty", 20), ("thirty", 30))
-    for word in "first second third fourth fifth sixth seventh eighth ninth".split()
+    for word in listed("first second third fourth fifth sixth seventh eighth ninth")
     if base + ORDINALS[word] <= 31
 }
 
 WORDS = frozenset(
     {*MONTHS, *(f"{day}{ending}" for day in WEEKDAYS for ending in ("", "s")), *CLOCK_WORDS}
     | {name[:3] for name in (*MONTHS, *WEEKDAYS)}
-    | {"sept", "tues", "thur", "thurs", "clock", "past", "weekend", "weekends"}
+    | {"sept", "tues", "thur", "thurs", "o'clock", "clock", "past", "weekend", "weekends"}
 )
 """Lower-case words without which a text that has no digits holds no moment."""
 
@@ -79,6 +79,13 @@ _MONTH_BEFORE = re.compile(
     r"|starting|starts|begins|closes|opens|-|–)[\s-]?$",
     re.IGNORECASE,
 )
+_NUMERIC = re.compile(r"\d[/.-]\d")
+_HOLIDAY = re.compile(
+    r"\b(?:black fri|good fri|cyber mon|easter (?:sun|mon)|palm sun|ash wed|(?:shrove|super|giving) tue)$",
+    re.IGNORECASE,
+)
+_MID_SENTENCE = re.compile(r"(?:^|[^\w.])[a-z][\w'-]*,?\s$")
+_MONTH_AFTER = re.compile(rf"\s?(?:to|and|or|until|through|-|–)\s?{_M}", re.IGNORECASE)
 _DAY_BEFORE = re.compile(
     r"(?:\b(?:until|till|by|on|this|next|to|and|before|from|every|every|ends|or|open)|[-–,:])\s?$",
     re.IGNORECASE,
@@ -130,7 +137,7 @@ def moments(text: str, words: frozenset[str] | set[str], digits: bool) -> list[M
     if not (named or digits):
         return []
     found: list[Moment] = []
-    if digits or named:
+    if named or _NUMERIC.search(text):
         found += _dates(text)
     if digits:
         found += _times(text, found)
@@ -154,10 +161,10 @@ def _dates(text: str) -> Iterator[Moment]:
         if not 1 <= day <= 31:
             continue
         written = match["month"] or match["month2"]
-        if match["month2"] and written in ("may", "march", "mar"):
-            # "you may 3 times" is no date; "by may 3" in a lower-case brand's line is.
-            if not _MONTH_BEFORE.search(text[max(0, start - 12) : start]):
-                continue
+        # "You may 3 times" is no date; "by may 3" in a lower-case brand's line is.
+        verb = match["month2"] and written in ("may", "march", "mar")
+        if verb and not _MONTH_BEFORE.search(text[max(0, start - 12) : start]):
+            continue
         year = int(match["year"]) if match["year"] else None
         weekday = _weekday(match["weekday"]) if match["weekday"] else None
         yield Moment(start, end, frozenset({(day, month)}), month, year, weekday)
@@ -203,13 +210,19 @@ def _times(text: str, dates: list[Moment]) -> Iterator[Moment]:
         minute = int(match["minute"] or match["minute2"] or match["minute3"] or 0)
         if hour > 24 or match.start() in taken:
             continue
-        yield Moment(*match.span(), minutes=_minutes(hour, minute, match["half"]))
+        padded = match["hour"].startswith("0")
+        yield Moment(*match.span(), minutes=_minutes(hour, minute, match["half"], padded))
 
 
-def _minutes(hour: int, minute: int, half: str | None = None) -> frozenset[int]:
+def _minutes(
+    hour: int, minute: int, half: str | None = None, padded: bool = False
+) -> frozenset[int]:
+    """`padded` tells an hour written as in "08:00", which is of the 24-hour clock."""
     if half:
         return frozenset({(hour % 12 + (12 if half.lower() == "p" else 0)) * 60 + minute})
     plain = hour % 24 * 60 + minute
+    if padded:
+        return frozenset({plain})
     return frozenset({plain, (plain + 720) % DAY_MINUTES}) if hour <= 12 else frozenset({plain})
 
 
@@ -239,10 +252,14 @@ def _bare(text: str, dates: list[Moment]) -> list[Moment]:
         if start in taken:
             continue
         before = text[max(0, start - 12) : start]
-        if match["month"] and _is_month(match["month"], before):
+        if match["month"] and _is_month(match["month"], before, text[end : end + 16]):
             number = _MONTH_NUMBER[match["month"][:3].lower()]
             moment = Moment(start, end, month=number)
-        elif match["weekday"] and _is_weekday(match["weekday"], before):
+        elif (
+            match["weekday"]
+            and not _HOLIDAY.search(before + match["weekday"][:3])
+            and _is_weekday(match["weekday"], before)
+        ):
             moment = Moment(start, end, weekday=_weekday(match["weekday"]))
         else:
             continue
@@ -265,10 +282,15 @@ def _between(first: Moment, last: Moment) -> Iterator[Moment]:
             yield Moment(last.start, last.start, month=month, between=True)
 
 
-def _is_month(written: str, before: str) -> bool:
+def _is_month(written: str, before: str, after: str) -> bool:
+    """Whether a name of a month is one, and not a verb or a girl."""
     name = written.rstrip(".")
     if name.lower() in ("may", "march", "mar", "august", "jan", "dec", "sep", "oct", "apr"):
-        return not name.islower() and bool(_MONTH_BEFORE.search(before))
+        return not name.islower() and bool(
+            _MONTH_BEFORE.search(before)
+            or _MID_SENTENCE.search(before)
+            or _MONTH_AFTER.match(after)
+        )
     return len(name) > 3 or not name.islower()
 
 

@@ -107,5 +107,12 @@ def _load() -> "SentenceTransformer":
             )
         # Imported here since it takes seconds, and most commands embed nothing.
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
 
-        return SentenceTransformer(str(path), device="cpu", local_files_only=True)
+        shown = logging.is_progress_bar_enabled()
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        try:
+            return SentenceTransformer(str(path), device="cpu", local_files_only=True)
+        finally:
+            if shown:
+                logging.enable_progress_bar()  # type: ignore[no-untyped-call]

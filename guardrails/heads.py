@@ -97,17 +97,10 @@ class Texts:
         both = np.hstack([self.subject_embeddings, self.preview_embeddings])
         return np.asarray(both * EMBEDDING_WEIGHT, dtype=np.float32)
 
-    def sparse(self, with_context: bool) -> list[tuple[NDArray[np.int64], Array]]:
+    def sparse(self, with_context: bool) -> list[ngrams.Row]:
         """Columns and damped counts of each text's n-grams."""
-        found = []
-        for subject, preview, context in zip(
-            self.subjects, self.previews, self.contexts, strict=True
-        ):
-            counts = ngrams.columns(subject, preview, context if with_context else None)
-            columns = np.fromiter(counts, dtype=np.int64, count=len(counts))
-            values = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
-            found.append((columns, np.sign(values) * np.log1p(np.abs(values))))
-        return found
+        contexts = self.contexts if with_context else [None] * len(self.subjects)
+        return ngrams.rows(self.subjects, self.previews, contexts)
 
 
 class Intents:
@@ -138,5 +131,3 @@ class Intents:
             logits[row] += (weighted / length) @ sparse[columns]
         scaled = logits / self._arrays[f"{name}.temperature"]
         return np.asarray(scaled + self._arrays[f"{name}.shift"], dtype=np.float32)
-
-

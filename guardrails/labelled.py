@@ -129,10 +129,10 @@ def together(texts: Sequence[str]) -> list[str]:
     return [texts[find(index)] for index in range(len(texts))]
 
 
-def data_sha256(data: Traversable) -> str:
-    """SHA-256 over all labelled files, by name."""
+def data_sha256(data: Traversable, folders: Sequence[str]) -> str:
+    """SHA-256 over the labelled files in `folders` of `data`, by name."""
     digest = hashlib.sha256()
-    for folder in ("corpus", "intent"):
+    for folder in folders:
         for path in _files(data / folder):
             digest.update(f"{folder}/{path.name}\0".encode() + path.read_bytes())
     return digest.hexdigest()

@@ -63,10 +63,10 @@ class Lexicon:
     """By the word with each repeated letter written once: the words it may stand for."""
 
     masked: Mapping[tuple[str, int], tuple[str, ...]]
-    """Stems by first letter and length."""
+    """Words of four letters or more, by first letter and length."""
 
-    beginnings: frozenset[str]
-    """The first three letters of each word that may be found split."""
+    beginnings: Mapping[str, int]
+    """By the first three letters: the length of the longest word that begins so."""
 
 
 @cache
@@ -77,13 +77,13 @@ def load() -> Lexicon:
     stems: set[str] = set()
     names: set[str] = set()
     inside: list[str] = []
-    for entry in _entries("profanity_review.txt"):
+    for entry in entries("profanity_review.txt"):
         word = entry.lstrip("^")
         if entry.startswith("^"):
             names.add(word)
         else:
             review |= dict.fromkeys(_with_endings(word), "review")
-    for entry in _entries("profanity_block.txt"):
+    for entry in entries("profanity_block.txt"):
         if entry.startswith("*"):
             inside.append(entry[1:])
             continue
@@ -91,9 +91,9 @@ def load() -> Lexicon:
         block |= dict.fromkeys(forms, "block")
         if entry.startswith("=") or entry.endswith("~"):
             stems |= forms
-    innocent = frozenset(_entries("profanity_exceptions.txt"))
+    innocent = frozenset(entries("profanity_exceptions.txt"))
     levels: dict[str, Level] = {**block, **review}
-    for word in _base():
+    for word in base_words():
         if word not in levels:
             levels[word] = _level_of_spelling(word, levels)
     for word in innocent:
@@ -108,8 +108,10 @@ def load() -> Lexicon:
         names=frozenset(names),
         innocent=innocent,
         stretched=_grouped((once(word), word) for word in words if word.isalpha()),
-        masked=_grouped(((word[0], len(word)), word) for word in stems & words.keys()),
-        beginnings=frozenset(word[:3] for word in words if len(word) > 2),
+        masked=_grouped(
+            ((word[0], len(word)), word) for word in words if word.isalpha() and len(word) > 3
+        ),
+        beginnings={word[:3]: len(word) for word in sorted(words, key=len) if len(word) > 2},
     )
 
 
@@ -123,13 +125,14 @@ def runs(word: str) -> list[int]:
     return [len(match[0]) for match in _RUNS.finditer(word)]
 
 
-def _entries(name: str) -> Iterator[str]:
+def entries(name: str) -> Iterator[str]:
+    """The entries of one of our files, with their marks."""
     for line in (DATA / name).read_text("utf-8").splitlines():
         if not line.startswith("#"):
             yield from filter(None, (entry.strip() for entry in line.split(",")))
 
 
-def _base() -> Iterator[str]:
+def base_words() -> Iterator[str]:
     """The package's own list, without what a rule finds: letters with gaps, drawn-out spellings."""
     package, name = BASE
     for line in (resources.files(package) / name).read_text("utf-8").splitlines():

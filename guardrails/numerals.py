@@ -3,17 +3,25 @@
 import re
 from dataclasses import dataclass
 
+
+def listed(words: str) -> list[str]:
+    """The words of a list written as text."""
+    return words.split()
+
+
 SMALL = {
     word: float(value)
     for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-        "fifteen sixteen seventeen eighteen nineteen".split()
+        listed(
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+            "fifteen sixteen seventeen eighteen nineteen"
+        )
     )
 }
 TENS = {
     word: float(10 * value)
     for value, word in enumerate(
-        "twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2
+        listed("twenty thirty forty fifty sixty seventy eighty ninety"), start=2
     )
 }
 SCALES = {
@@ -30,9 +38,11 @@ SCALES = {
 ORDINALS = {
     word: float(value)
     for value, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
-        "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth "
-        "twentieth".split(),
+        listed(
+            "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
+            "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth "
+            "twentieth"
+        ),
         start=1,
     )
 } | {"thirtieth": 30.0, "fortieth": 40.0, "fiftieth": 50.0, "hundredth": 100.0}
@@ -125,9 +135,7 @@ def _in_words(text: str) -> list[Numeral]:
     return found
 
 
-def _run(
-    text: str, tokens: list[tuple[str, int, int]], at: int
-) -> tuple[Numeral | None, int]:
+def _run(text: str, tokens: list[tuple[str, int, int]], at: int) -> tuple[Numeral | None, int]:
     """The numeral that begins at token `at`, and the token after it."""
     first, start, end = tokens[at]
     before = tokens[at - 1][0] if at else ""
@@ -136,10 +144,10 @@ def _run(
     if first in TIMES:
         return Numeral(TIMES[first], start, end, words=True), at + 1
     if first.rstrip("s") in PARTS and first not in ("second", "seconds"):
-        return _part(text, tokens, at)
-    if first in SCALES and before not in ("a", "per", "half", "several", "few"):
-        if first != "dozen" and before not in ("", "one"):
-            return None, at + 1
+        return _part(tokens, at)
+    counted = before in ("", "one", "a", "per", "half", "several", "few")
+    if first in SCALES and first != "dozen" and not counted:
+        return None, at + 1
     total, current, ordinal = 0.0, 0.0, False
     index = at
     while index < len(tokens):
@@ -154,8 +162,10 @@ def _run(
             continue
         if word in SMALL or word in TENS:
             value = SMALL.get(word) if word in SMALL else TENS[word]
-            if index > at and tokens[index - 1][0] not in {"and", *SCALES} and not (
-                tokens[index - 1][0] in TENS and word in SMALL and SMALL[word] < 10
+            if (
+                index > at
+                and tokens[index - 1][0] not in {"and", *SCALES}
+                and not (tokens[index - 1][0] in TENS and word in SMALL and SMALL[word] < 10)
             ):
                 break
             current += value or 0.0
@@ -173,8 +183,6 @@ def _run(
         else:
             break
         end, index = ends, index + 1
-    else:
-        pass
     if index == at:
         return None, at + 1
     if index < len(tokens) and current in range(1, 10) and not ordinal:
@@ -187,9 +195,7 @@ def _run(
     return Numeral(total + current, start, end, words=True, ordinal=ordinal), index
 
 
-def _part(
-    text: str, tokens: list[tuple[str, int, int]], at: int
-) -> tuple[Numeral | None, int]:
+def _part(tokens: list[tuple[str, int, int]], at: int) -> tuple[Numeral | None, int]:
     """ "half", "half a million", "a third", or an ordinal where no article makes it a part."""
     word, start, end = tokens[at]
     before = tokens[at - 1][0] if at else ""

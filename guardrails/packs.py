@@ -8,6 +8,7 @@ the length of the text.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module, resources
 from pathlib import Path
@@ -24,6 +25,9 @@ PACKS = resources.files("guardrails") / "policies" / "packs"
 ALL = "all"
 """Stands for every sector, or every jurisdiction."""
 
+NEAR = 80
+"""Characters between a find and words that make it harmless."""
+
 MAX_REPEAT = 120
 """Longest repeat in a pattern; nested repeats multiply."""
 
@@ -33,9 +37,18 @@ TERMS = {
     "money": r"[$£€₹]\s?\d[\d,.]{0,11}[km]?|\d[\d,.]{0,11}\s?(dollars?|pounds|euros?|quid|bucks)",
     "number": r"\d{1,7}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve",
     "weekday": r"(mon|tues|wednes|thurs|fri|satur|sun)day",
-    "warning": r"scams?|scammers?|fraud(sters?)?|fake|bogus|hoax(es)?|phishing|myths?|misleading",
+    "warning": r"scams?|scammers?|fraud(sters?)?|bogus|hoax(es)?|phishing|myths?",
 }
 """Terms that every pack has: `gap` and `near` stay within a sentence."""
+
+# fmt: off
+EVERYDAY = frozenset((
+    "the", "you", "your", "our", "for", "and", "with", "are", "get", "all", "now", "more", "new",
+    "has", "have", "that", "this", "from", "not", "one", "day", "week", "here", "what", "can",
+    "will", "over", "just", "only",
+))
+# fmt: on
+"""Words that hardly narrow a search down."""
 
 Kind = Literal["block", "review", "evidence", "disclose"]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -105,6 +118,9 @@ class Rule(Strict):
     unless: Sequence[Text] = Field(
         default=(), description="Patterns of harmless uses: a find that overlaps one is none."
     )
+    unless_near: Sequence[Text] = Field(
+        default=(), description="Patterns that make a find within `NEAR` characters harmless."
+    )
     negatable: bool = Field(
         default=True, description="Whether a 'not' or 'never' just before makes it harmless."
     )
@@ -137,8 +153,19 @@ class Pack(Strict):
     rules: Sequence[Rule] = Field(min_length=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A pattern, and what a text must hold for it to match: a literal of each set, in lower case.
+
+    The sets stand rarest first; a text that lacks one need not be searched.
+    """
+
+    pattern: re.Pattern[str]
+    literals: tuple[frozenset[str], ...]
+
+
 class CompiledRule:
-    """A rule ready to match. `literals`: one of these (in lower case) is in any text it finds.
+    """A rule ready to match.
 
     Raises:
         PolicyError: a pattern can't be used; the message names file, rule and key.
@@ -154,18 +181,18 @@ class CompiledRule:
             raise PolicyError(f"{place}: needs: evidence and disclose rules have it, others don't.")
         if rule.severity and rule.needs is None:
             raise PolicyError(f"{place}: severity: only evidence and disclose rules have it.")
-        parsed = [self._source(each, "patterns") for each in rule.patterns]
-        self.patterns = [self._compile(source, "patterns") for source, _ in parsed]
-        groups = {group for each in self.patterns for group in each.groupindex}
+        self.patterns = [self._pattern(each) for each in rule.patterns]
+        groups = {group for each in self.patterns for group in each.pattern.groupindex}
         if needs.ends_on is not None and needs.ends_on not in groups:
             raise PolicyError(f"{place}: needs.ends_on: no pattern has a group {needs.ends_on!r}.")
         self.unless = self._alternation(rule.unless, "unless")
+        self.unless_near = self._alternation(rule.unless_near, "unless_near")
         self.text = self._alternation(needs.text, "needs.text")
         self.facts = [self._source(each, "needs.facts")[0] for each in needs.facts]
-        found = [_required(tree) for _, tree in parsed]
-        self.literals: frozenset[str] | None = (
-            None if None in found else frozenset().union(*(each or () for each in found))
-        )
+
+    def _pattern(self, pattern: str) -> "Pattern":
+        source, tree = self._source(pattern, "patterns")
+        return Pattern(self._compile(source, "patterns"), _required(tree))
 
     def _alternation(self, patterns: Sequence[str], key: str) -> re.Pattern[str] | None:
         sources = [self._source(each, key)[0] for each in patterns]
@@ -326,9 +353,9 @@ def _children(argument: Any) -> Iterator[Any]:
             yield from _children(each)
 
 
-def _required(tree: Any) -> frozenset[str] | None:
-    """Literals of which any text that matches has one; None where there are none to be had."""
-    candidates: list[frozenset[str]] = []
+def _required(tree: Any) -> tuple[frozenset[str], ...]:
+    """Sets of literals of each of which any text that matches holds one, rarest first."""
+    found: list[frozenset[str]] = []
     run = ""
     for operation, argument in [*tree, ("END", None)]:
         name = str(operation)
@@ -336,18 +363,20 @@ def _required(tree: Any) -> frozenset[str] | None:
             run += chr(argument).lower()
             continue
         if run:
-            candidates.append(frozenset({run}))
+            found.append(frozenset({run}))
             run = ""
-        inner: frozenset[str] | None = None
         if name == "SUBPATTERN":
-            inner = _required(argument[-1])
+            found += _required(argument[-1])
         elif name.endswith("REPEAT") and argument[0] > 0:
-            inner = _required(argument[2])
+            found += _required(argument[2])
         elif name == "BRANCH":
             branches = [_required(each) for each in argument[1]]
-            if None not in branches:
-                inner = frozenset().union(*(each or () for each in branches))
-        if inner:
-            candidates.append(inner)
-    # The set whose shortest literal is longest is the rarest to be met by chance.
-    return max(candidates, key=lambda each: (min(map(len, each)), -len(each)), default=None)
+            if all(branches):
+                found.append(frozenset().union(*(each[0] for each in branches)))
+    return tuple(sorted(set(found), key=_commonness))
+
+
+def _commonness(literals: frozenset[str]) -> tuple[int, int, list[str]]:
+    """How readily a set is met by chance: short literals and everyday words are everywhere."""
+    shortest = min(1 if each in EVERYDAY else len(each) for each in literals)
+    return -shortest, len(literals), sorted(literals)

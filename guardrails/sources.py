@@ -6,17 +6,18 @@ from datetime import datetime, timedelta
 
 from guardrails.claims import Claims, Figure, parse
 from guardrails.dates import Moment
+from guardrails.numerals import listed
 from guardrails.text import normalise
 from guardrails.types import Brand, Brief, Segment
 
 _TOKEN = re.compile(r"[^\W_]+(?:[.:/][^\W_]+)*")
-_HYPHENED = re.compile(r"[^\W_]+(?:-[^\W_]+)+")
-_DAILY = frozenset(
-    "daily everyday weekdays weekday everyday anytime weekend weekends nightly 24/7".split()
-)
+_HYPHENED = re.compile(r"(?<![\w])[^\W_]++(?:-[^\W_]++)+")
+_DAILY = frozenset(listed("daily everyday anytime nightly 24/7"))
 FUNCTION = frozenset(
-    "to and or of in on at by for from with the a an is are was were per each off more less until "
-    "till as if than that who which you your we our it its they this am pm".split()
+    listed(
+        "to and or of in on at by for from with the a an is are was were per each off more less until "
+        "till as if than that who which you your we our it its they this am pm"
+    )
 )
 """Words after a number that are not what it counts."""
 _CLOCK_BEFORE = re.compile(
@@ -45,8 +46,10 @@ class Source:
     years: set[int] = field(default_factory=set)
     weekdays: set[int] = field(default_factory=set)
     minutes: set[int] = field(default_factory=set)
+    has_ranges: bool = False
     ends_at_midnight: bool = False
     range_ends: set[tuple[str, int]] = field(default_factory=set)
+    leads: dict[str, set[float]] = field(default_factory=dict)
     heads: dict[str, set[float]] = field(default_factory=dict)
 
     @property
@@ -73,7 +76,7 @@ def read(brief: Brief, segment: Segment | None, brand: Brand | None) -> Source:
         naming += [brand.slug.replace("-", " "), brand.voice, *brand.preferred.values()]
     text = normalise(JOINT.join(part for part in parts if part)).text
     names = normalise(JOINT.join(naming)).text
-    source = Source(text, text.lower(), parse(text))
+    source = Source(text, text.lower(), parse(text, whole=True))
     code = offer.code if offer is not None and offer.code else ""
     source.code = normalise(code).text.strip()
     everything = text + JOINT + names
@@ -109,19 +112,30 @@ def is_hour(figure: Figure, text: str) -> bool:
 
 
 def _index(source: Source) -> None:
+    either: list[set[int]] = []
     for figure in source.claims.figures:
         source.plain.setdefault(figure.plain, []).append(figure)
         if figure.head and figure.kind == "number":
             source.heads.setdefault(stem(figure.head), set()).add(figure.plain)
+            # "Six undyed colours" are six colours.
+            if figure.second and not {figure.head, figure.second} & FUNCTION:
+                source.heads.setdefault(stem(figure.second), set()).add(figure.plain)
         if figure.value != figure.plain:
             source.plain.setdefault(figure.value, []).append(figure)
+        if figure.lead and figure.kind == "number":
+            source.leads.setdefault(figure.lead, set()).add(figure.plain)
         if is_hour(figure, source.text):
             clock = int(figure.plain) * 60 + round(figure.plain % 1 * 100)
-            source.minutes |= {clock, (clock + 720) % 1440}
+            either.append({clock, (clock + 720) % 1440})
         if figure.kind == "number" and 1900 <= figure.value <= 2100 and not figure.unit:
             source.years.add(int(figure.value))
     for moment in source.claims.moments:
-        source.minutes |= moment.minutes
+        if len(moment.minutes) == 1:
+            source.minutes |= moment.minutes
+        elif moment.minutes:
+            either.append(set(moment.minutes))
+        if moment.ranged and moment.weekday is not None:
+            source.has_ranges = True
         if not moment.between and moment.weekday is not None:
             source.range_ends.add(("weekday", moment.weekday))
         if not moment.between and moment.month:
@@ -133,8 +147,16 @@ def _index(source: Source) -> None:
             source.months.add(moment.month)
         if moment.year:
             source.years.add(moment.year)
+    told = set(source.minutes)
+    for readings in either:
+        # Where the brief also says "6:45 a.m.", a bare "6:45" is no evening.
+        source.minutes |= readings & told or readings
     for moment in source.claims.moments:
         source.weekdays |= moment.weekdays(source.years)
+    if not source.words.isdisjoint(("weekday", "weekdays")):
+        source.weekdays |= {0, 1, 2, 3, 4}
+    if not source.words.isdisjoint(("weekend", "weekends")):
+        source.weekdays |= {5, 6}
 
 
 def _end(source: Source, ends: datetime) -> None:
@@ -149,9 +171,7 @@ def _end(source: Source, ends: datetime) -> None:
         moments.append(ends - timedelta(minutes=1))
         source.ends_at_midnight = True
     for each in moments:
-        source.days.append(
-            Moment(0, 0, frozenset({(each.day, each.month)}), each.month, each.year)
-        )
+        source.days.append(Moment(0, 0, frozenset({(each.day, each.month)}), each.month, each.year))
         source.months.add(each.month)
         source.weekdays.add(each.weekday())
     for moment in source.claims.moments:

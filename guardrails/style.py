@@ -7,32 +7,37 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAL = frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FORMAL = _words(
     "shall whom upon regarding concerning kindly please therefore hence thus furthermore moreover "
     "accordingly pursuant hereby may must should available provide provided receive ensure enable "
     "enables leverage solutions solution optimise optimize utilise customers valued inform "
-    "informed delighted pleased announce opportunity".split()
+    "informed delighted pleased announce opportunity"
 )
-CASUAL = frozenset(
+CASUAL = _words(
     "hey hi yay wow omg lol guys gonna wanna gotta yeah yep nope ok okay cool awesome amazing super "
     "mega fab vibes vibe bestie babe folks mate cheers ta psst oops ooh ahh haha soz totally "
-    "literally obsessed love dope lit slay fam kinda sorta stuff y'all".split()
+    "literally obsessed love dope lit slay fam kinda sorta stuff y'all"
 )
-HYPE = frozenset(
+HYPE = _words(
     "amazing incredible unbelievable insane epic ultimate best biggest huge massive stunning "
     "unmissable exclusive revolutionary game changer deals deal save sale free now hurry today "
     "last chance don't miss grab steal must-have hottest perfect never ever everything crazy wow "
-    "unlock discover elevate transform".split()
+    "unlock discover elevate transform"
 )
-ANTIQUE = frozenset("shall upon whom thus herewith pray madam sir ought".split())
-FUNCTION = frozenset(
+ANTIQUE = _words("shall upon whom thus herewith pray madam sir ought")
+FUNCTION = _words(
     "the a an of and or but to for in on at with by from as is are was were be been have has had "
     "will would can could not no it its this that these those there here what who how why when if "
-    "so just only all some any your you we our us i my me they their he she".split()
+    "so just only all some any your you we our us i my me they their he she"
 )
-FIRST = frozenset("i my me mine i'm i've i'll".split())
-OURS = frozenset("we our us ours we've we're we'll".split())
-READER = frozenset("you your yours you're you'll you've".split())
+FIRST = _words("i my me mine i'm i've i'll")
+OURS = _words("we our us ours we've we're we'll")
+READER = _words("you your yours you're you'll you've")
 
 EMOJI = re.compile("[\U0001f000-\U0001faff\u2600-\u27bf\u2b00-\u2bff]")
 WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")

@@ -42,7 +42,9 @@ class CachedEmbedder:
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeddings of `texts`: shape (len(texts), 384), rows of length 1."""
         keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text in texts]
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._rows}
+        missing = {
+            key: text for key, text in zip(keys, texts, strict=True) if key not in self._rows
+        }
         new = sorted(missing.items(), key=lambda pair: (len(pair[1]), pair[0]))
         for start in range(0, len(new), CHUNK):
             part = new[start : start + CHUNK]

@@ -24,6 +24,8 @@ BLOCKED_SHARE, REVIEWED_SHARE = 0.02, 0.08
 MISMATCH_SHARE = 0.01
 """Of allowed lines with their own brief, how many may be reviewed as a mismatch."""
 
+SOURCE_WEIGHTS = {"disallowed": 2.0, "hard_negatives": 2.0, "extra": 4.0}
+
 Labels = NDArray[np.int64]
 
 
@@ -31,9 +33,7 @@ def gather(lines: Sequence[Labelled], contexts: Sequence[str | None], embed: Enc
     """`lines` as the classifier sees them."""
     subjects = [plain(line.subject) for line in lines]
     previews = [plain(line.preview) for line in lines]
-    return Texts(
-        subjects, previews, contexts, embed.encode(subjects), _embed_some(previews, embed)
-    )
+    return Texts(subjects, previews, contexts, embed.encode(subjects), _embed_some(previews, embed))
 
 
 def _embed_some(texts: Sequence[str], embed: Encoder) -> Array:
@@ -61,9 +61,7 @@ def augmented(lines: Sequence[Labelled], generator: random.Random) -> list[Label
     return [
         *lines,
         *(
-            Labelled(
-                line.subject, "", line.intent, line.disallowed, False, line.source, line.split
-            )
+            Labelled(line.subject, "", line.intent, line.disallowed, False, line.source, line.split)
             for line in lines
             if not line.subtle and generator.random() < 0.25
         ),
@@ -82,7 +80,7 @@ def intent_labels(lines: Sequence[Labelled]) -> Labels:
 
 def matrix(texts: Texts, with_context: bool) -> Any:
     """Damped n-gram counts as a sparse matrix: shape (n, ngrams.SPACE)."""
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_matrix  # type: ignore[import-untyped]
 
     rows = texts.sparse(with_context)
     ends = np.cumsum([0, *(len(columns) for columns, _ in rows)])
@@ -108,14 +106,21 @@ def inverse_frequency(counts: Any) -> Array:
 
 
 def fit(
-    texts: Texts, counts: Any, labels: Labels, weights: Array, dense: bool = True, pieces: bool = True
+    texts: Texts,
+    counts: Any,
+    labels: Labels,
+    weights: Array,
+    dense: bool = True,
+    pieces: bool = True,
 ) -> tuple[Any, Array]:
     """A fitted logistic regression and the idf it was fitted with."""
     from scipy.sparse import csr_matrix, hstack
     from sklearn.linear_model import LogisticRegression
 
     idf = inverse_frequency(counts)
-    blocks = ([csr_matrix(texts.dense)] if dense else []) + ([weighted(counts, idf)] if pieces else [])
+    blocks = ([csr_matrix(texts.dense)] if dense else []) + (
+        [weighted(counts, idf)] if pieces else []
+    )
     model = LogisticRegression(
         C=INVERSE_REGULARISATION, max_iter=200, class_weight="balanced", random_state=SEED
     )
@@ -130,18 +135,20 @@ def apply(
     from scipy.sparse import csr_matrix, hstack
 
     model, idf = fitted
-    blocks = ([csr_matrix(texts.dense)] if dense else []) + ([weighted(counts, idf)] if pieces else [])
+    blocks = ([csr_matrix(texts.dense)] if dense else []) + (
+        [weighted(counts, idf)] if pieces else []
+    )
     return np.asarray(model.decision_function(csr_matrix(hstack(blocks))), dtype=np.float32)
 
 
 def line_weights(lines: Sequence[Labelled]) -> Array:
-    """Lines that were written to be hard or everyday count twice: the corpus outnumbers them."""
-    return np.array([1.0 if line.source == "corpus" else 2.0 for line in lines], dtype=np.float32)
+    """How much each line counts: the corpus outnumbers what was written to be hard or everyday."""
+    return np.array([SOURCE_WEIGHTS.get(line.source, 1.0) for line in lines], dtype=np.float32)
 
 
 def calibrate(logits: Array, labels: Labels) -> tuple[float, Array]:
     """Temperature and a shift of the first label (0 elsewhere) that fit held-out labels best."""
-    from scipy.optimize import minimize
+    from scipy.optimize import minimize  # type: ignore[import-untyped]
 
     def loss(values: NDArray[np.float64]) -> float:
         moved = logits / np.exp(values[0])
@@ -164,9 +171,8 @@ def quantile(values: Array, weights: Array, share: float) -> float:
 def balance(lines: Sequence[Labelled]) -> Array:
     """Weights that give corpus lines and all other lines half of the weight each."""
     corpus = np.array([line.source == "corpus" for line in lines])
-    return np.where(corpus, 0.5 / max(corpus.sum(), 1), 0.5 / max((~corpus).sum(), 1)).astype(
-        np.float32
-    )
+    shares = np.where(corpus, 0.5 / max(corpus.sum(), 1), 0.5 / max((~corpus).sum(), 1))
+    return np.asarray(shares, dtype=np.float32)
 
 
 def train(data: Traversable, embed: Encoder) -> Head:
@@ -205,13 +211,13 @@ def train(data: Traversable, embed: Encoder) -> Head:
             f"{name}.temperature": np.array([temperature], dtype=np.float32),
             f"{name}.shift": shift,
         }
-    thresholds = choose(lines, contexts, held_out)
+    thresholds = choose(lines, held_out)
     return Head(
         arrays,
         {
             "labels": [*INTENTS, *DISALLOWED],
             "context": CONTEXT,
-            "data_sha256": data_sha256(data),
+            "data_sha256": data_sha256(data, ["corpus", "intent"]),
             "embedding_sha256": WEIGHTS_SHA256,
             "seed": SEED,
             "thresholds": thresholds,
@@ -220,9 +226,7 @@ def train(data: Traversable, embed: Encoder) -> Head:
     )
 
 
-def choose(
-    lines: Sequence[Labelled], contexts: Sequence[str | None], held_out: dict[str, Array]
-) -> dict[str, float]:
+def choose(lines: Sequence[Labelled], held_out: dict[str, Array]) -> dict[str, float]:
     """Thresholds that keep to the shares of allowed lines, on predictions of unseen lines."""
     allowed = np.array([line.disallowed is None for line in lines])
     risk = 1 - held_out["disallowed"][:, 0]
@@ -259,14 +263,16 @@ def figures(
         of = np.array([line.source == source for line in lines])
         for name, rows in (("allowed", of & allowed), ("disallowed", of & ~allowed)):
             if rows.any():
-                found[f"{source}_{name}_flagged"] = float((risk[rows] > thresholds["review"]).mean())
+                found[f"{source}_{name}_flagged"] = float(
+                    (risk[rows] > thresholds["review"]).mean()
+                )
                 found[f"{source}_{name}_blocked"] = float((risk[rows] > thresholds["block"]).mean())
     return {name: round(float(value), 4) for name, value in found.items()}
 
 
 def some(texts: Texts, rows: NDArray[np.bool_]) -> Texts:
     """The texts at `rows`."""
-    at = np.flatnonzero(rows)
+    at = np.flatnonzero(rows).tolist()
     return Texts(
         [texts.subjects[i] for i in at],
         [texts.previews[i] for i in at],

@@ -91,7 +91,7 @@ def train(data: Traversable, embed: Encoder) -> Head:
         {
             "labels": ["brand_voice"],
             "style_features": list(NAMES),
-            "data_sha256": data_sha256(data),
+            "data_sha256": data_sha256(data, ["corpus"]),
             "embedding_sha256": WEIGHTS_SHA256,
             "seed": SEED,
             "thresholds": thresholds,
@@ -176,7 +176,9 @@ def _loss(episodes: Sequence[tuple[Numbers, ...]], vectors: Any) -> Any:
         away = off.mean(dim=0) * 0.7 if len(off) else torch.zeros_like(centre)
         better, worse = (good @ (centre - away) * 10, bad @ (centre - away) * 10)
         ranking = ranking + functional.softplus(worse[None] - better[:, None]).mean()
-        ranking = ranking + functional.softplus(3 - better).mean() + functional.softplus(worse - 3).mean()
+        ranking = (
+            ranking + functional.softplus(3 - better).mean() + functional.softplus(worse - 3).mean()
+        )
         centres.append(centre)
         answers.append(good)
     among = torch.cat(answers) @ torch.stack(centres).T * 10

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from copygen.schemas import MergeTag
 
-TAG = re.compile(r"\{\{ *([a-z][a-z0-9_]{0,40}) *(?:\| *default: *(?:\"([^\"{}]*)\"|'([^'{}]*)') *)?\}\}")
+TAG = re.compile(
+    r"\{\{ *([a-z][a-z0-9_]{0,40}) *(?:\| *default: *(?:\"([^\"{}]*)\"|'([^'{}]*)') *)?\}\}"
+)
 """A merge tag in canonical Liquid, with or without its fallback."""
 
 
@@ -48,10 +50,14 @@ class InboxLine:
     subject: Cut
     preview: Cut
 
+    @property
+    def lost(self) -> list[tuple[str, int]]:
+        """Fields that are cut, with how many characters they lose."""
+        fields = [("subject", self.subject), ("preview", self.preview)]
+        return [(name, len(text.hidden)) for name, text in fields if text.hidden]
 
-def inbox(
-    sender: str, subject: str, preview: str, tags: Mapping[str, MergeTag]
-) -> list[InboxLine]:
+
+def inbox(sender: str, subject: str, preview: str, tags: Mapping[str, MergeTag]) -> list[InboxLine]:
     """The variant in every client's list, merge tags filled with their fallbacks."""
     subject, preview = filled(subject, tags), filled(preview, tags)
     return [

@@ -1,5 +1,6 @@
 """Findings as notes, and a text cut into the pieces that they mark."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -76,7 +77,7 @@ def marked(text: str, notes: Sequence[Note], field: str) -> list[Piece]:
     own = [note for note in notes if note.field == field and note.words]
     cuts = sorted({0, len(text), *(note.start for note in own), *(note.end for note in own)})
     pieces = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in itertools.pairwise(cuts):
         over = tuple(note for note in own if note.start < end and note.end > start)
         ends = tuple(note.number for note in over if note.end == end)
         pieces.append(Piece(text[start:end], over, ends))

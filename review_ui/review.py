@@ -44,7 +44,7 @@ def review_routes(view: View, guard: Guard, database: Database) -> APIRouter:
     Asked = Annotated[Filters, Depends(filters_of)]
 
     @router.get("/")
-    def start(visitor: Reader) -> Response:
+    def start() -> Response:
         return RedirectResponse("/queue", 303)
 
     @router.get("/queue")
@@ -87,7 +87,7 @@ def review_routes(view: View, guard: Guard, database: Database) -> APIRouter:
         return view.page(request, page)
 
     @router.get("/variants/{variant_id}/decision")
-    def undecided(variant_id: str, filters: Asked, visitor: Reader) -> Response:
+    def undecided(variant_id: str, filters: Asked) -> Response:
         """Where a reload after an error, or a login in between, leads."""
         return RedirectResponse(f"/variants/{variant_id}{query_of(filters)}", 303)
 

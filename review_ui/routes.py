@@ -81,7 +81,7 @@ def _add_error_pages(app: FastAPI, view: View) -> None:
                     raise error
                 # Handlers may be plain functions or coroutines.
                 result: Any = otherwise(request, error)
-                return result if isinstance(result, Response) else await result  # type: ignore[no-any-return]
+                return result if isinstance(result, Response) else await result
             return await run_in_threadpool(answer, request, error)
 
         return handle

@@ -25,9 +25,7 @@ STATIC = {
 def static_files() -> dict[str, tuple[bytes, str]]:
     """Content and media type of each static file; htmx comes from its installed package."""
     htmx = resources.files("js_lib_htmx") / "static" / "htmx" / "htmx.min.js"
-    sources = {
-        name: htmx if name == "htmx.js" else FOLDER / "static" / name for name in STATIC
-    }
+    sources = {name: htmx if name == "htmx.js" else FOLDER / "static" / name for name in STATIC}
     return {name: (source.read_bytes(), STATIC[name]) for name, source in sources.items()}
 
 
@@ -53,7 +51,7 @@ class View:
         """`page` as an answer: whole, or without the frame where htmx asks for it."""
         fragment = request.headers.get("hx-request") == "true"
         context: dict[str, Any] = {each.name: getattr(page, each.name) for each in fields(page)}
-        context["layout"] = "fragment.html" if fragment else "layout.html"
+        context["fragment"] = fragment
         content = self.environment.get_template(page.template).render(context)
         return HTMLResponse(content, status, headers={"Vary": "HX-Request, Cookie"})
 

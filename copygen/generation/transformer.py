@@ -148,7 +148,7 @@ def _load(
     weights.silence()
     try:
         tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             source.folder, dtype=torch.float32, local_files_only=True
         )
     except (OSError, ValueError, KeyError) as error:

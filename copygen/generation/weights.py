@@ -90,7 +90,7 @@ def _convert(source: Path, cache: Path, name: str, sha256: str, *, is_default: b
 
     float16 keeps 11 bits of each weight, more than the 4 bits and two scales it came from.
     """
-    folder = cache / "models" / f"{name}-{sha256[:16]}"
+    folder = cache / "models" / sha256[:32]
     weights = Weights(name, folder, sha256, is_default)
     if _is_whole(folder):
         return weights

@@ -105,15 +105,14 @@ def _batches() -> Any:
 def _rows(session: Session, query: Any) -> list[BatchRow]:
     rows = session.execute(query).all()
     ids = [batch.id for batch, _, _ in rows]
-    wanted = dict(
-        session.execute(
+    wanted = {
+        batch_id: int(count)
+        for batch_id, count in session.execute(
             sa.select(col(Segment.batch_id), sa.func.sum(col(Segment.wanted)))
             .where(col(Segment.batch_id).in_(ids))
             .group_by(col(Segment.batch_id))
         )
-        .tuples()
-        .all()
-    )
+    }
     counts: dict[str, dict[str, int]] = {}
     for batch_id, state, count in session.execute(
         sa.select(col(Segment.batch_id), col(Variant.state), sa.func.count())
@@ -134,7 +133,7 @@ def _rows(session: Session, query: Any) -> list[BatchRow]:
             batch.state,
             batch.error,
             batch.created_at,
-            int(wanted.get(batch.id, 0)),
+            wanted.get(batch.id, 0),
             counts.get(batch.id, {}),
         )
         for batch, brief, user in rows

@@ -7,16 +7,32 @@ proof, benefits) are judged by the table in `guardrails.assertions`.
 
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta, timezone
 
-from guardrails.assertions import ASSERTIONS, NOT_SUPERLATIVE, reduces
+from guardrails.assertions import ASSERTIONS, NOT_SUPERLATIVE
 from guardrails.bearing import Judgement, judge_figure, judge_moment
+from guardrails.benefits import BENEFITS, reduces
 from guardrails.claims import Claims, parse
-from guardrails.names import near, tokens
+from guardrails.names import Token, near, tokens
 from guardrails.sources import Source, read, stem
 from guardrails.text import Normalised, normalise
-from guardrails.types import FieldName, Finding, Item, Result, Severity
+from guardrails.types import Brand, Brief, FieldName, Finding, Item, Offer, Result, Severity
 
 _TAG = re.compile(r"\{\{[^{}]*\}\}")
+SHORTEST_NAME = 5
+"""Letters from which on a word in capitals may be a name and is no mere acronym."""
+_TOO_MANY = Judgement(
+    "number",
+    "block",
+    "The text is too long, or has too many figures, to hold it against the brief.",
+    "Shorten the text.",
+)
+_SAME_GOODS = (
+    ("deliver", "shipping", "ship", "postage", "post", "carriage", "mail"),
+    ("gift", "present", "treat", "bonus"),
+    ("return", "exchange", "refund"),
+    ("trial", "try", "sample", "taster"),
+)
 _FROM_TO = re.compile(r"\bfrom\s(?P<first>\S{1,16})\sto\s(?P<second>[^\s,.;!?]{1,16})")
 
 
@@ -58,6 +74,9 @@ def _judge(item: Item, source: Source, language: str) -> Result:
         found: list[tuple[int, int, Judgement]] = []
         claimed += len(claims.figures) + len(claims.moments)
         found += _figures(text, claims, source)
+        if claims.cut < len(text):
+            found.append((claims.cut, len(text), _TOO_MANY))
+            text = text[: claims.cut]
         found += _tokens(text, claims, source)
         if language.lower().startswith("en"):
             found += _assertions(text, claims, source)
@@ -97,55 +116,45 @@ def _figures(text: str, claims: Claims, source: Source) -> Iterator[tuple[int, i
 def _tokens(text: str, claims: Claims, source: Source) -> Iterator[tuple[int, int, Judgement]]:
     figures = {each.start for each in claims.figures} | {each.start for each in claims.moments}
     for token in tokens(text):
-        word = token.text
-        if token.start in figures or word in source.exact:
-            continue
-        if token.kind == "name":
-            if not _is_known(word, source):
-                yield token.start, token.end, _unknown(word)
-        elif word.lower() == source.code.lower():
-            yield (
-                token.start,
-                token.end,
-                Judgement(
-                    "code",
-                    "review",
-                    f"“{word}” is the offer's code in another case.",
-                    f"Write {source.code}.",
-                ),
-            )
-        elif token.kind == "code" or (source.code and near(word, source.code)):
-            if token.kind == "code" and (word.lower() in source.words and not word.isupper()):
-                continue
-            fix = f"The brief's code is {source.code}." if source.code else "Leave it out."
-            yield (
-                token.start,
-                token.end,
-                Judgement("code", "block", f"“{word}” is no code of the brief.", fix),
-            )
-        elif len(word) > 4 and not _is_known(word, source):
-            yield token.start, token.end, _unknown(word)
+        judged = None if token.start in figures else _judge_token(token, source)
+        if judged is not None:
+            yield token.start, token.end, judged
+
+
+def _judge_token(token: Token, source: Source) -> Judgement | None:
+    """None where the brief bears a code or a name."""
+    word, code = token.text, source.code
+    if word in source.exact:
+        return None
+    if token.kind != "name" and code and word.lower() == code.lower():
+        message = f"“{word}” is the offer's code in another case."
+        return Judgement("code", "review", message, f"Write {code}.")
+    like_code = bool(code) and near(word.lower(), code.lower())
+    if token.kind == "spoken" and not like_code:
+        return None
+    borne = word.lower() in source.words and not word.isupper()
+    if (token.kind in ("code", "spoken") and not borne) or (token.kind == "capitals" and like_code):
+        fix = f"The brief's code is {code}." if code else "Leave it out."
+        return Judgement("code", "block", f"“{word}” is no code of the brief.", fix)
+    if _is_known(word, source) or (token.kind == "capitals" and len(word) < SHORTEST_NAME):
+        return None
+    message = f"“{word}” looks like a name and is not in the brief."
+    return Judgement("name", "review", message, "Check the name, or leave it out.")
 
 
 def _is_known(word: str, source: Source) -> bool:
     """Whether a name is in the brief, whole or part by part, in any case, number or adjective."""
-    for part in re.split(r"[-']", word.removesuffix("'s")):
-        folded = stem(part)
-        if len(part) > 1 and folded not in source.stems:
-            if len(folded) < 5 or not any(
-                each.startswith(folded[:4]) and len(each) > 4 for each in source.stems
-            ):
-                return False
-    return True
-
-
-def _unknown(word: str) -> Judgement:
-    return Judgement(
-        "name",
-        "review",
-        f"“{word}” looks like a name and is not in the brief.",
-        "Check the name, or leave it out.",
+    return all(
+        len(part) < 2 or _is_known_part(stem(part), source)
+        for part in re.split(r"[-']", word.removesuffix("'s"))
     )
+
+
+def _is_known_part(folded: str, source: Source) -> bool:
+    if folded in source.stems or len(folded) < 5:
+        return folded in source.stems
+    # "Italian" is known where the brief says Italy.
+    return any(len(each) > 4 and each.startswith(folded[:4]) for each in source.stems)
 
 
 def _assertions(text: str, claims: Claims, source: Source) -> Iterator[tuple[int, int, Judgement]]:
@@ -153,7 +162,7 @@ def _assertions(text: str, claims: Claims, source: Source) -> Iterator[tuple[int
     if len(lowered) != len(text):
         # A letter whose small form is longer would shift offsets.
         lowered = "".join(each.lower() if len(each.lower()) == 1 else each for each in text)
-    for assertion in ASSERTIONS:
+    for assertion in (*ASSERTIONS, *BENEFITS):
         if assertion.triggers.isdisjoint(claims.words):
             continue
         for match in assertion.pattern.finditer(lowered):
@@ -161,13 +170,23 @@ def _assertions(text: str, claims: Claims, source: Source) -> Iterator[tuple[int
                 continue
             if assertion.reduction and reduces(source.lowered):
                 continue
-            if assertion.bearers is not None and assertion.bearers.search(source.lowered):
+            borne = assertion.bearers is not None and assertion.bearers.search(source.lowered)
+            if borne and not (assertion.goods and not _has_goods(match[0].split()[-1], source)):
                 continue
             yield *match.span(), _asserted(assertion.rule, assertion.severity, match[0])
     for word in claims.words:
         if word.endswith("est") and word not in NOT_SUPERLATIVE and word not in source.words:
             for match in re.finditer(rf"\b{re.escape(word)}\b", lowered):
                 yield *match.span(), _asserted("superlative", "review", match[0])
+
+
+def _has_goods(word: str, source: Source) -> bool:
+    """Whether the brief speaks of what is said to be free, in this word or one like it."""
+    same = next((group for group in _SAME_GOODS if word.startswith(group)), (word,))
+    return any(
+        _is_known(each, source) or any(known.startswith(each) for known in source.stems)
+        for each in same
+    )
 
 
 def _asserted(rule: str, severity: Severity, words: str) -> Judgement:
@@ -183,12 +202,14 @@ def _findings(
     field: FieldName, seen: Normalised, found: list[tuple[int, int, Judgement]]
 ) -> Iterator[Finding]:
     """Findings in order of place; of several over the same words the gravest stays."""
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(seen.text) + 1)
     kept = []
-    for start, end, judged in sorted(found, key=lambda each: (each[2].severity != "block", each[0])):
-        if any(start < other_end and other_start < end for other_start, other_end in taken):
+    for start, end, judged in sorted(
+        found, key=lambda each: (each[2].severity != "block", each[0])
+    ):
+        if any(taken[start:end]):
             continue
-        taken.append((start, end))
+        taken[start:end] = b"\1" * (end - start)
         kept.append((start, end, judged))
     for start, end, judged in sorted(kept, key=lambda each: each[:2]):
         yield Finding(
@@ -200,3 +221,60 @@ def _findings(
             judged.message,
             judged.suggestion,
         )
+
+
+_BRIEF = Brief(
+    campaign="autumn-knitwear",
+    product="lambswool crew-neck jumpers",
+    summary="The first lambswool of the season is in.",
+    offer=Offer(
+        text="15% off the first jumper",
+        code="FIRSTLAYER",
+        ends=datetime(2026, 10, 6, 23, 59, tzinfo=timezone(timedelta(hours=1))),
+        terms="New customers only",
+    ),
+    facts=(
+        "Spun in a mill in Hawick",
+        "Six undyed colours",
+        "£64 each",
+        "A 20 kg bale makes 40 jumpers",
+        "The shop opens from 9 until six, Monday to Saturday",
+    ),
+    cta="Choose your colour",
+)
+_BRAND = Brand(slug="harrow-and-pine", name="Harrow & Pine")
+
+
+def _example(subject: str, preview: str | None = None) -> Item:
+    return Item(subject, preview, _BRIEF, None, _BRAND)
+
+
+EXAMPLES_PASS: list[Item] = [
+    _example(
+        "15% off your first jumper until Tuesday", "Code FIRSTLAYER, to midnight on 6 October."
+    ),
+    _example("Fifteen per cent less, until October 6th", "Six colours, spun in Hawick. £64 each."),
+    _example('Hello {{ first_name | default: "there" }}, the lambswool is in'),
+    _example("One of our own, and the first of the season", "You may like it. March on in."),
+    _example("From one 20 kg bale: forty jumpers", "Open 9am to 6pm, Monday to Saturday."),
+    _example("Harrow & Pine's jumpers, £64", "No one dyes them. Feel free to look."),
+]
+EXAMPLES_FAIL: list[tuple[Item, str]] = [
+    (_example("Seven undyed colours"), "number"),
+    (_example("A 20 km bale"), "number"),
+    (_example("A fifth off your first jumper"), "percentage"),
+    (_example("Half price jumpers"), "percentage"),
+    (_example("€64 a jumper"), "price"),
+    (_example("£46 a jumper"), "price"),
+    (_example("Ends Wednesday 6 October"), "date"),
+    (_example("Ends at 8pm"), "date"),
+    (_example("Ends tomorrow"), "date"),
+    (_example("Use WOOL15 at the till"), "code"),
+    (_example("Use code firstlayer"), "code"),
+    (_example("Now spun in Galashiels"), "name"),
+    (_example("Our lowest price ever"), "superlative"),
+    (_example("Only three left"), "scarcity"),
+    (_example("Jumpers that customers love"), "social_proof"),
+    (_example("Free returns on every jumper"), "invented_benefit"),
+    (_example("£64 off your first jumper"), "implied_change"),
+]

@@ -98,11 +98,7 @@ class IntentCheck:
 
     def _carriers(self, items: Sequence[Item], texts: Texts, risks: Array) -> list[FieldName]:
         """The field of each item that, judged alone, looks more like the item's worst label."""
-        at = [
-            i
-            for i, item in enumerate(items)
-            if item.preview and 1 - risks[i, 0] >= self._review
-        ]
+        at = [i for i, item in enumerate(items) if item.preview and 1 - risks[i, 0] >= self._review]
         carriers: list[FieldName] = ["subject"] * len(items)
         if not at:
             return carriers
@@ -126,9 +122,7 @@ class IntentCheck:
     def _result(self, item: Item, intents: Array, risks: Array, field: FieldName) -> Result:
         scores = {
             name: round(float(p), 4)
-            for name, p in zip(
-                (*INTENTS, *DISALLOWED), (*intents, *risks[1:]), strict=True
-            )
+            for name, p in zip((*INTENTS, *DISALLOWED), (*intents, *risks[1:]), strict=True)
         }
         result = Result(scores={"intent": scores})
         risk = 1 - float(risks[0])
@@ -176,14 +170,20 @@ EXAMPLES_FAIL: list[tuple[Item, str]] = [
     (Item("Is your family safe tonight?", "Burglars know you have no alarm."), "fear_pressure"),
     (Item("ACT NOW! Gone in 5 minutes", "Hurry, this offer will never return."), "false_urgency"),
     (
-        Item("Guaranteed job in 30 days", "Everyone who takes our course gets hired. No exceptions."),
+        Item(
+            "Guaranteed job in 30 days", "Everyone who takes our course gets hired. No exceptions."
+        ),
         "guaranteed_outcome",
     ),
     (Item("Cure arthritis with one pill", "Throw away your medicine."), "medical_claim"),
     (Item("Guaranteed 20% returns, no risk", "Double your money by May."), "financial_claim"),
     (Item("Because you're pregnant", "We saw what you searched for."), "sensitive_inference"),
     (
-        Item("Invoice 48213 attached", "You owe nothing, but 30% off is yours in our sale.", _PROMOTION),
+        Item(
+            "Invoice 48213 attached",
+            "You owe nothing, but 30% off is yours in our sale.",
+            _PROMOTION,
+        ),
         "fake_transactional",
     ),
     (Item("You've won a free iPhone!", "Claim your prize now."), "prize_bait"),

@@ -19,9 +19,10 @@ Which rules hold:
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cached_property, lru_cache
 
-from guardrails.packs import ALL, CompiledRule, Library, load
+from guardrails.packs import ALL, NEAR, CompiledRule, load
 from guardrails.text import Normalised, normalise
 from guardrails.types import Brand, Brief, Finding, Item, Offer, Result, Severity
 
@@ -34,19 +35,20 @@ NEGATION_REACH = 40
 HEAD = 3
 """Characters of a literal by which it is looked up before it is searched for."""
 
-EU = frozenset(
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
-    # The EEA states apply the directives that the packs name (EEA Agreement, Annex XIX).
-    + ["IS", "LI", "NO"]
-)
+# fmt: off
+EU = frozenset((
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT",
+    "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK", "IS", "LI", "NO",
+))
+# fmt: on
+"""The EU's countries, and the EEA's three others, which apply the directives that the packs name
+(EEA Agreement, Annex XIX)."""
 
 COMMON = frozenset({"US", "UK", "EU"})
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-NUMBERS = (
-    "one two three four five six seven eight nine ten eleven twelve".split()  # fmt: skip
-)
+NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
 
 _NEGATION = re.compile(
     r"(?:\bnot|n't|\bnever|\bcannot|\bnor)\s"
@@ -97,19 +99,20 @@ class Legal:
         )
         fields = [(name, normalise(text)) for name, text in item.fields()]
         for name, text in fields:
-            for rule in scope.candidates(text.text):
+            for rule, patterns in scope.candidates(text.text):
                 if name in rule.rule.fields:
-                    for match in _matches(rule, text.text):
+                    for match in _matches(rule, patterns, text.text):
                         severity = _severity(rule, match, bearing, fields)
                         if severity:
                             start, end = text.span(*match.span())
+                            found = rule.rule
+                            message = f"“{match[0].strip()}”: {found.why} ({found.source})"
+                            fix = found.fix or SUGGESTIONS[found.kind]
                             result.findings.append(
                                 Finding(
-                                    self.name, rule.rule.id, severity, name, start, end,
-                                    _message(rule, match[0]),
-                                    rule.rule.fix or SUGGESTIONS[rule.rule.kind],
+                                    self.name, found.id, severity, name, start, end, message, fix
                                 )
-                            )  # fmt: skip
+                            )
         return result
 
     def _find_scope(self, jurisdictions: tuple[str, ...] | None, sector: str) -> "Scope":
@@ -130,30 +133,42 @@ class Scope:
     def __init__(self, rules: Sequence[CompiledRule], sector_known: bool) -> None:
         self.sector_known = sector_known
         self.packs = tuple(dict.fromkeys(rule.pack for rule in rules))
-        self._rules = rules
-        self._always = {index for index, rule in enumerate(rules) if rule.literals is None}
+        self._patterns = [(rule, each) for rule in rules for each in rule.patterns]
+        self._always = []
         self._by_literal: dict[str, list[int]] = {}
-        for index, rule in enumerate(rules):
-            for literal in rule.literals or ():
+        for index, (_, pattern) in enumerate(self._patterns):
+            if not pattern.literals:
+                self._always.append(index)
+            for literal in pattern.literals[0] if pattern.literals else ():
                 self._by_literal.setdefault(literal, []).append(index)
         self._by_head: dict[str, list[str]] = {}
         for literal in self._by_literal:
             self._by_head.setdefault(literal[:HEAD], []).append(literal)
         self._short = [literal for literal in self._by_literal if len(literal) < HEAD]
 
-    def candidates(self, text: str) -> list[CompiledRule]:
-        """The rules of which a literal is in `text`, in the packs' order."""
+    def candidates(self, text: str) -> list[tuple[CompiledRule, list[re.Pattern[str]]]]:
+        """The rules, with those of their patterns, whose literals are all in `text`."""
         lower = text.lower()
         heads = {lower[index : index + HEAD] for index in range(len(lower) - HEAD + 1)}
         found = set(self._always)
-        for literal in self._short:
+        literals = [*self._short]
+        for head in self._by_head.keys() & heads:
+            literals += self._by_head[head]
+        for literal in literals:
             if literal in lower:
                 found.update(self._by_literal[literal])
-        for head in self._by_head.keys() & heads:
-            for literal in self._by_head[head]:
-                if literal in lower:
-                    found.update(self._by_literal[literal])
-        return [self._rules[index] for index in sorted(found)]
+        rules: list[tuple[CompiledRule, list[re.Pattern[str]]]] = []
+        for index in sorted(found):
+            rule, pattern = self._patterns[index]
+            for required in pattern.literals[1:]:
+                if not any(literal in lower for literal in required):
+                    break
+            else:
+                if rules and rules[-1][0] is rule:
+                    rules[-1][1].append(pattern.pattern)
+                else:
+                    rules.append((rule, [pattern.pattern]))
+        return rules
 
 
 class Bearing:
@@ -201,7 +216,7 @@ def holds(rule: Sequence[str], brand: tuple[str, ...] | None) -> bool:
         return True
     codes = {_canonical(code) for code in rule}
     if brand is None:
-        return codes >= COMMON
+        return codes >= {(each,) for each in COMMON}
     for code in map(_canonical, brand):
         if code[0] not in COMMON:
             if codes >= {("UK",), ("EU",)}:
@@ -224,14 +239,16 @@ def _key(brand: Brand | None) -> tuple[tuple[str, ...] | None, str]:
     return (None, "") if brand is None else (tuple(brand.jurisdictions), brand.sector)
 
 
-def _matches(rule: CompiledRule, text: str) -> list[re.Match[str]]:
-    """The first finds of a rule in a text that no harmless use covers."""
+def _matches(
+    rule: CompiledRule, patterns: Sequence[re.Pattern[str]], text: str
+) -> list[re.Match[str]]:
+    """The first finds of a rule, by these of its patterns, that no harmless use covers."""
     found: list[re.Match[str]] = []
     harmless: list[tuple[int, int]] | None = None
-    for pattern in rule.patterns:
+    for pattern in patterns:
         for match in pattern.finditer(text):
             if harmless is None:
-                harmless = [each.span() for each in rule.unless.finditer(text)] if rule.unless else []
+                harmless = _harmless(rule, text)
             start, end = match.span()
             if any(first < end and start < last for first, last in harmless):
                 continue
@@ -244,6 +261,15 @@ def _matches(rule: CompiledRule, text: str) -> list[re.Match[str]]:
             if len(found) == MAX_PER_RULE:
                 return found
     return found
+
+
+def _harmless(rule: CompiledRule, text: str) -> list[tuple[int, int]]:
+    """The spans of `text` in which a find of `rule` means no harm."""
+    spans = [each.span() for each in rule.unless.finditer(text)] if rule.unless else []
+    if rule.unless_near:
+        for each in rule.unless_near.finditer(text):
+            spans.append((each.start() - NEAR, each.end() + NEAR))
+    return spans
 
 
 def _severity(
@@ -286,5 +312,44 @@ def _same(words: str) -> str:
     return rf"(?<!\w)(?:{either})(?!\w)" if words else r"(?!)"
 
 
-def _message(rule: CompiledRule, words: str) -> str:
-    return f"“{words.strip()}”: {rule.rule.why} ({rule.rule.source})"
+EXAMPLES_PASS = [
+    Item(
+        "20% off linen shirts, ends Sunday",
+        "Sugar-free lemonade while you browse. Feel free to bring the dog.",
+        Brief(
+            intent="promotional",
+            product="linen shirts",
+            offer=Offer(text="20% off", ends=datetime.fromisoformat("2027-06-06T23:59:00+01:00")),
+            facts=["Nine colours"],
+        ),
+        brand=Brand(sector="clothing", jurisdictions=["UK"]),
+    ),
+    Item("Your invoice is ready", None, Brief(intent="transactional", product="Plus plan")),
+    Item(
+        "Stocks and shares, explained",
+        "Returns are not guaranteed. Your capital is at risk.",
+        brand=Brand(sector="investment platform", jurisdictions=["UK", "EU"]),
+    ),
+]
+
+_GOODS = Brief(intent="promotional", product="goods", facts=["In four colours"])
+
+EXAMPLES_FAIL = [
+    (Item("Re: your quote", None, _GOODS), "fake-reply"),
+    (Item("You've won a cruise!"), "prize"),
+    (Item("Last chance: ends tonight", None, _GOODS), "false-deadline"),
+    (Item("Because you're pregnant, 20% off", brand=Brand()), "because-you-are"),
+    (
+        Item("Guaranteed 12% returns", brand=Brand(sector="fintech", jurisdictions=["US"])),
+        "guaranteed-return",
+    ),
+    (Item("The tea that cures arthritis", brand=Brand(sector="tea")), "disease-claim"),
+    (
+        Item("Eco-friendly bottles", brand=Brand(sector="homeware", jurisdictions=["DE"])),
+        "green-generic-eu",
+    ),
+    (
+        Item("Native speakers only", None, _GOODS, brand=Brand(sector="job board")),
+        "job-preference",
+    ),
+]

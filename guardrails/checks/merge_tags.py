@@ -33,16 +33,21 @@ _DIALECTS = (
     ("number signs", re.compile(rf"##?{_ANY_NAME}##?(?!\w)(?<=#)")),
     ("bars", re.compile(r"(?<!\w)\|[A-Z_]{2,30}\|(?!\w)|(?<!\w)\$[A-Za-z_]{2,30}\$(?!\w)")),
     (
-        "square brackets",
+        "square or angle brackets",
         re.compile(
-            r"\[\s*(?:your |the |insert |customer |recipient |subscriber |contact )?"
+            r"[\[<]\s*(?:your |the |insert |customer |recipient |subscriber |contact )?"
             r"(?:f|l|first|last|full|given|family|sur|user|company|customer|contact)?[ _.-]?name"
-            r"\b[^\[\]\n]{0,60}\]",
+            r"\b[^\[\]<>\n]{0,60}[\]>]",
             re.IGNORECASE,
         ),
     ),
-    ("single braces", re.compile(rf"(?<!\{{)\{{\s*{_ANY_NAME}\s*\}}(?!\}})|\{{[0-9]?\}}")),
+    (
+        "single braces",
+        re.compile(rf"(?<!\{{)\{{\s*{_ANY_NAME}\s*\}}(?!\}})|(?<!\{{)\{{[0-9]?\}}(?!\}})"),
+    ),
 )
+
+_CODE_DIALECTS = frozenset({"template logic", "ERB or EJS", "script"})
 
 _DOUBLE = re.compile(r"\{\{([^{}]*)\}\}")
 _BARE = re.compile(r"\s*(\w+)\s*")
@@ -110,23 +115,23 @@ class MergeTags:
         if not _TAG_CHARACTERS.search(text):
             return
         canonical = tags(text)
-        taken = [(tag.start, tag.end) for tag in canonical]
-        for tag in canonical:
-            yield from self._judge_tag(name, text, tag, item)
-        rest = _blanked(text, taken)
+        rest = _blanked(text, [(tag.start, tag.end) for tag in canonical])
+        for tag, (before, after) in zip(canonical, _surroundings(text, canonical), strict=True):
+            yield from self._judge_tag(name, tag, item, _clumsy(before, tag.fallback, after))
         for dialect, pattern in _DIALECTS:
-            for match in pattern.finditer(rest):
-                taken.append(match.span())
+            matches = list(pattern.finditer(rest))
+            for match in matches:
                 yield self._block(
                     name, "other_dialect", *match.span(),
                     f"“{match[0]}” is a tag in another form ({dialect}).",
-                    _canonical_for(_name_in(match[0])),
+                    "Take it out." if dialect in _CODE_DIALECTS else _canonical_for(_name_in(match[0])),
                 )  # fmt: skip
-            rest = _blanked(text, taken)
-        for match in _DOUBLE.finditer(rest):
-            taken.append(match.span())
+            if matches:
+                rest = _blanked(rest, [match.span() for match in matches])
+        others = list(_DOUBLE.finditer(rest))
+        for match in others:
             yield self._judge_other(name, match)
-        rest = _blanked(text, taken)
+        rest = _blanked(rest, [match.span() for match in others])
         braces = re.search(r"[{}]+", rest)
         opened = braces or re.search(r"\*\||\|\*|%%|<%|%>", rest)
         if opened:
@@ -136,7 +141,9 @@ class MergeTags:
                 "Complete the tag, or take the braces out.",
             )  # fmt: skip
 
-    def _judge_tag(self, name: FieldName, text: str, tag: Tag, item: Item) -> Iterator[Finding]:
+    def _judge_tag(
+        self, name: FieldName, tag: Tag, item: Item, trouble: str | None
+    ) -> Iterator[Finding]:
         allowed = _allowed(item)
         if allowed is not None and tag.name not in allowed:
             listed = ", ".join(sorted(allowed)) or "none"
@@ -157,7 +164,6 @@ class MergeTags:
                 f"The fallback is “{tag.fallback}”; the segment's is “{wanted.fallback}”.",
                 _canonical_for(tag.name, wanted.fallback),
             )  # fmt: skip
-        trouble = _clumsy(fill(text[: tag.start]), tag.fallback, fill(text[tag.end :]))
         if trouble:
             yield self._review(
                 name, "clumsy_fallback", tag,
@@ -213,6 +219,20 @@ def _allowed(item: Item) -> set[str] | None:
     return None
 
 
+def _surroundings(text: str, canonical: Sequence[Tag]) -> list[tuple[str, str]]:
+    """What stands before and after each tag once all tags are filled with their fallbacks."""
+    line = ""
+    values = []
+    place = 0
+    for tag in canonical:
+        line += text[place : tag.start]
+        values.append((len(line), len(line) + len(tag.fallback)))
+        line += tag.fallback
+        place = tag.end
+    line += text[place:]
+    return [(line[:start], line[end:]) for start, end in values]
+
+
 def _clumsy(before: str, value: str, after: str) -> str | None:
     """What is wrong with the line once `value` stands between `before` and `after`."""
     line = value + after
@@ -256,11 +276,11 @@ def _canonical_for(name: str, fallback: str = "there") -> str:
 
 def _blanked(text: str, spans: Sequence[tuple[int, int]]) -> str:
     """`text` with `spans` as spaces, every other character in its place."""
+    if not spans:
+        return text
     parts = []
     place = 0
-    for start, end in sorted(spans):
-        if start < place:
-            continue
+    for start, end in spans:
         parts += [text[place:start], " " * (end - start)]
         place = end
     return "".join(parts) + text[place:]

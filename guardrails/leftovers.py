@@ -1,0 +1,204 @@
+"""Leftovers: what a language model leaves in a text that is not copy, and marks out of place.
+
+Each rule is a pattern, searched in normalised text. Quantifiers are bounded or stand alone, so
+that no line takes longer than its length asks for.
+"""
+
+import re
+from dataclasses import dataclass
+
+from guardrails.types import FieldName, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A pattern, and what to say of what it finds."""
+
+    id: str
+    severity: Severity
+    pattern: re.Pattern[str]
+    message: str
+    suggestion: str
+    needs: str = ""
+    """Characters of which the text must hold one for the pattern to match at all; "" is none."""
+
+    fields: tuple[FieldName, ...] = ("subject", "preview")
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """The first place in `text` where the pattern matches."""
+        if self.needs and not any(character in text for character in self.needs):
+            return None
+        return self.pattern.search(text)
+
+
+def _any(*alternatives: str, flags: re.RegexFlag = re.IGNORECASE) -> re.Pattern[str]:
+    return re.compile("|".join(alternatives), flags)
+
+
+_LINES = r"(?:subject(?: and preview)? lines?|preview (?:texts?|lines?)|pre-?headers?|variants?)"
+_IDEAS = r"(?:options?|versions?|variations?|suggestions?|ideas?|examples?|e-?mails?)"
+_HERE = r"here(?:'s| is| are)"
+_AGREED = r"(?:sure(?: thing)?|certainly|of course|absolutely)"
+_WROTE = r"(?:help|assist|write|create|generate|provide|craft|draft|suggest)"
+_OPENING = r"^[\s\"'*#>_-]{0,8}(?:\d{1,2}[.)]\s{0,3})?[\"'*_]{0,4}"
+_COLON = r"[\"'*_]{0,4}\s?:"
+
+# What stands in a placeholder's brackets: nouns that are one by themselves, words before them.
+_BLANK = (
+    r"(?:name|date|time|city|location|amount|price|discount|percent(?:age)?|code|coupon|url|link"
+    r"|product|brand|company|business|number|customer|recipient|placeholder|x{1,4}|_{1,9}|#{1,9})"
+)
+_BEFORE_BLANK = (
+    r"(?:your|the|insert|add|first|last|full|customer|recipient|subscriber|user|brand|product"
+    r"|company|business|store|shop|event|offer|discount|coupon|promo|end|start|expiry|deadline)"
+)
+
+RULES = (
+    Rule(
+        "model_chatter",
+        "block",
+        _any(
+            rf"^\W*{_AGREED}[,.!:]?\s{{1,3}}(?:{_HERE}\b|i(?:'ll| will| can) {_WROTE}\b)",
+            rf"\b{_HERE} (?:[\w-]{{1,20}} ){{0,4}}(?:{_LINES}\b|{_IDEAS}\s?:)",
+            rf"^\W*{_HERE} (?:\d{{1,2}}|a few|some|your|the|my)\s?[:.]?\s*$",
+            r"\bas an? (?:ai(?: language)? (?:model|assistant)\b|ai(?=,|\s+i\b|\s*$))",
+            r"\bas an? (?:large )?language model\b|\bi(?:'m| am) (?:just |only )?an? (?:ai|language model)\b",
+            r"\bi(?:'m| am) sorry,? but i\b",
+            rf"\bi (?:can't|cannot|can not|am unable to) (?:{_WROTE}|fulfil|comply)\b",
+            r"\blet me know if you(?:'d| would) like\b|\bi hope (?:this|these) helps?\b",
+            r"\bfeel free to (?:adjust|modify|edit|tweak) (?:it|them|this|these)\b",
+            r"\bbased on the (?:brief|information|facts) (?:provided|given|above)\b",
+            r"\b(?:this|the) subject line\b|\(\s?\d{1,3} (?:characters?|chars?)\s?\)",
+        ),
+        "This is a language model talking about its task, not copy.",
+        "Write the line itself.",
+    ),
+    Rule(
+        "label",
+        "block",
+        _any(
+            rf"{_OPENING}(?:preview text|brand(?: voice)?|brief|facts?|tags|kind|sounds like"
+            rf"|assistant|{_IDEAS} \d{{1,2}}|{_LINES} \d{{1,2}}){_COLON}",
+            rf"\b(?:subject(?: lines?)?(?: \d{{1,2}})?|preview text|pre-?header(?: text)?){_COLON}",
+        ),
+        "A label of the prompt or the answer was left in the text.",
+        "Take the label out.",
+        needs=":",
+    ),
+    Rule(
+        "label",
+        "block",
+        _any(rf"{_OPENING}preview{_COLON}"),
+        "A label of the answer was left in the text.",
+        "Take the label out.",
+        needs=":",
+        fields=("preview",),
+    ),
+    Rule(
+        "label",
+        "review",
+        _any(
+            rf"{_OPENING}(?:preview|product|offer|headline|title|body|answer|response|output|prompt"
+            rf"|instructions?|user|system|human|cta|to|do|note){_COLON}"
+        ),
+        "This may be a label of the prompt or the answer.",
+        "Take the label out, unless it is meant.",
+        needs=":",
+    ),
+    Rule(
+        "special_token",
+        "block",
+        _any(
+            r"<\|[^|<>\n]{0,40}\|>|<\|im_|\bim_(?:start|end)\b|</?s>|<</?SYS>>|\[/?INST\]",
+            r"</?(?:bos|eos|pad|unk|mask|think|start_of_turn|end_of_turn)>",
+            r"\[(?:PAD|UNK|MASK|CLS|SEP)\]|##\s?(?:instruction|response|input|answer)",
+        ),
+        "A control token of a language model was left in the text.",
+        "Take it out.",
+        needs="<[#_",
+    ),
+    Rule(
+        "placeholder",
+        "block",
+        _any(
+            rf"[\[<{{]\s?(?:{_BEFORE_BLANK}['\s/_-]{{1,3}}){{0,4}}{_BLANK}(?:\s?\d)?\s?[\]>}}]",
+            rf"[\[<]\s?(?:your|insert)\s{_BEFORE_BLANK}\s?[\]>]|\[\s?insert\b[^\[\]\n]{{0,60}}\]",
+            r"(?<!\{)\{\s?\w{1,40}\s?\}(?!\})",
+            r"(?<![\w-])[£$€]?x{1,4}\s?%|[£$€]x{1,4}(?![\w-])|[£$€]_|_{3,}",
+        ),
+        "A placeholder was never filled in.",
+        "Put the fact in its place, or write the line without it.",
+        needs="[<{%£$€_",
+    ),
+    Rule(
+        "placeholder",
+        "block",
+        _any(
+            r"\binsert (?:[\w-]{1,20} ){1,3}here\b|\blorem ipsum\b|\bdolor sit amet\b",
+            r"\byour (?:brand|company|product|business) name here\b",
+        ),
+        "A placeholder was never filled in.",
+        "Put the fact in its place, or write the line without it.",
+    ),
+    Rule(
+        "placeholder",
+        "review",
+        _any(
+            r"\bTB[CDA]\b|(?<![\w-])X{2,4}(?= (?:off|days?|hours?|left|people)\b)",
+            flags=re.RegexFlag(0),
+        ),
+        "A detail is still to be filled in.",
+        "Put the fact in its place.",
+    ),
+    Rule(
+        "markup",
+        "block",
+        _any(
+            r"</?(?:a|b|i|u|p|br|em|h[1-6]|li|ul|ol|div|font|html|body|head|img|span|strong|style"
+            r"|script|table|td|tr|title)(?:\s[^<>\n]{0,200})?/?>",
+            r"&(?:amp|nbsp|lt|gt|quot|apos|zwnj|shy|pound|euro|[lr]squo|[lr]dquo|[mn]dash|hellip"
+            r"|#\d{1,7}|#x[0-9a-f]{1,6});",
+            r"\\[nrt](?![a-z])|\\u[0-9a-f]{4}|^\s*[{\[]\s?[\"']",
+        ),
+        "Markup or code would show as it stands.",
+        "Write plain text.",
+        needs="<&\\{[",
+    ),
+    Rule(
+        "markup",
+        "review",
+        _any(
+            r"\*\*[^*\n]{1,200}\*\*|__[^_\n]{1,200}__|`[^`\n]{0,200}`",
+            r"^\s*(?:#{1,6}|[-*•]|\d[.)]) (?=[^\W\d])",
+        ),
+        "Markdown or a list mark would show as it stands.",
+        "Write plain text.",
+        needs="*_`#-•.)",
+    ),
+    Rule(
+        "punctuation_run",
+        "review",
+        _any(r"[!?]{2,}"),
+        "Marks in a row look like spam.",
+        "Use one mark, or none.",
+        needs="!?",
+    ),
+    Rule(
+        "spacing",
+        "review",
+        _any(r"(?<=\S)[ \t]{2,}(?=\S)|(?<=\w) ,(?=\s|$)"),
+        "There is a space too many.",
+        "Use one space between words, and none before a comma.",
+    ),
+    Rule(
+        "cut_off",
+        "review",
+        _any(
+            r"(?:[,(\[{&;]|(?<![\w+-])[-+]{1,2}|(?<=\w)--"
+            r"|(?<![\w'-])(?:[Tt]he|[Aa]nd|of|with|an?|or|your|our|my|their))\s*$",
+            flags=re.RegexFlag(0),
+        ),
+        "The text seems to stop in the middle.",
+        "Finish the sentence.",
+    ),
+)

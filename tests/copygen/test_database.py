@@ -1,0 +1,458 @@
+"""What the database itself allows, however it is asked."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterable
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import SQLModel
+
+import copygen.migrations
+from copygen.database import HEAD, Database
+from copygen.errors import CopygenError, DatabaseTooNew, InvalidInput, OutOfSpace
+from copygen.models import (
+    BATCH_TRANSITIONS,
+    VARIANT_TRANSITIONS,
+    BatchState,
+    Decision,
+    DecisionKind,
+    User,
+    Variant,
+    VariantState,
+    new_id,
+    now,
+)
+from copygen.settings import Settings
+
+REACH_VARIANT = {
+    VariantState.PENDING: [],
+    VariantState.APPROVED: ["approved"],
+    VariantState.REJECTED: ["rejected"],
+    VariantState.REVOKED: ["approved", "revoked"],
+    VariantState.EXPIRED: ["expired"],
+    VariantState.SUPERSEDED: ["superseded"],
+}
+"""Ways from pending to each state."""
+
+REACH_BATCH = {
+    BatchState.QUEUED: [],
+    BatchState.RUNNING: ["running"],
+    BatchState.DONE: ["running", "done"],
+    BatchState.FAILED: ["failed"],
+    BatchState.CANCELLED: ["cancelled"],
+}
+"""Ways from queued to each state."""
+
+
+def decision(
+    variant: Variant,
+    user: User,
+    kind: DecisionKind = DecisionKind.APPROVE,
+    sha256: str | None = None,
+) -> Decision:
+    """A decision on a variant's text, or on another one."""
+    return Decision(
+        variant_id=variant.id,
+        user_id=user.id,
+        kind=kind,
+        reason="Because.",
+        sha256=sha256 or variant.sha256,
+    )
+
+
+def add(database: Database, row: SQLModel) -> None:
+    """Insert a row past all services."""
+    with database.write() as session:
+        session.add(row)
+
+
+def one_variant(desk: Any, writer_of: Any, checks: Iterable[Any] = ()) -> Variant:
+    """The only variant of a new batch."""
+    writer = writer_of(["Wool is back\nSix undyed colours."], list(checks))
+    (variant,) = desk.fill(desk.brief(variants=1), writer=writer)
+    return variant
+
+
+def move(desk: Any, variant: Variant, state: str) -> None:
+    """Move a variant by SQL alone; its time of approval goes with its approval."""
+    assignments = "state = :state"
+    if state == "approved":
+        assignments += ", approved_at = '2026-01-01 00:00:00.000000'"
+    desk.sql(f"UPDATE variant SET {assignments} WHERE id = :id", state=state, id=variant.id)
+
+
+@pytest.mark.parametrize(("before", "after"), list(permutations(VariantState, 2)))
+def test_a_variant_changes_state_only_as_the_table_says(
+    desk: Any, writer_of: Any, word_check: Any, before: VariantState, after: VariantState
+) -> None:
+    blocked = before == VariantState.BLOCKED
+    checks = [word_check("Wool", "block")] if blocked else []
+    variant = one_variant(desk, writer_of, checks)
+    if not blocked:
+        # With an approval there, only the state is in the way of what is not allowed.
+        add(desk.database, decision(variant, desk.people.reviewer))
+        for state in REACH_VARIANT[before]:
+            move(desk, variant, state)
+    if after in VARIANT_TRANSITIONS.get(before, []):
+        move(desk, variant, after)
+        assert desk.variants()[0].state == after
+    else:
+        with pytest.raises(IntegrityError):
+            move(desk, variant, after)
+        assert desk.variants()[0].state == before
+
+
+@pytest.mark.parametrize("table", ["batch", "segment"])
+@pytest.mark.parametrize(("before", "after"), list(permutations(BatchState, 2)))
+def test_a_batch_and_its_segments_change_state_only_as_the_table_says(
+    desk: Any, table: str, before: BatchState, after: BatchState
+) -> None:
+    desk.request()
+    for state in REACH_BATCH[before]:
+        desk.sql(f"UPDATE {table} SET state = :state", state=state)
+    if after in BATCH_TRANSITIONS.get(before, []):
+        desk.sql(f"UPDATE {table} SET state = :state", state=after)
+        expected = after
+    else:
+        with pytest.raises(IntegrityError, match="this change of state is not allowed"):
+            desk.sql(f"UPDATE {table} SET state = :state", state=after)
+        expected = before
+    assert desk.sql(f"SELECT DISTINCT state FROM {table}") == [(expected,)]
+
+
+@pytest.mark.parametrize("table", ["variant", "batch", "segment"])
+def test_a_state_that_there_is_not_is_refused(desk: Any, table: str) -> None:
+    desk.fill()
+    with pytest.raises(IntegrityError):
+        desk.sql(f"UPDATE {table} SET state = 'sent'")
+
+
+def test_a_variant_is_not_approved_without_a_decision(desk: Any, writer_of: Any) -> None:
+    variant = one_variant(desk, writer_of)
+    with pytest.raises(IntegrityError, match="approved without a decision on this text"):
+        move(desk, variant, "approved")
+
+
+def test_a_rejection_does_not_serve_as_an_approval(desk: Any, writer_of: Any) -> None:
+    variant = one_variant(desk, writer_of)
+    add(desk.database, decision(variant, desk.people.reviewer, DecisionKind.REJECT))
+    with pytest.raises(IntegrityError, match="approved without a decision on this text"):
+        move(desk, variant, "approved")
+
+
+def test_a_variant_is_not_approved_without_a_time(desk: Any, writer_of: Any) -> None:
+    variant = one_variant(desk, writer_of)
+    add(desk.database, decision(variant, desk.people.reviewer))
+    with pytest.raises(IntegrityError):
+        desk.sql("UPDATE variant SET state = 'approved'")
+
+
+def test_the_time_of_an_approval_never_changes(desk: Any, writer_of: Any) -> None:
+    desk.decide(one_variant(desk, writer_of))
+    with pytest.raises(IntegrityError, match="set by the approval alone"):
+        desk.sql("UPDATE variant SET approved_at = '2030-01-01 00:00:00.000000'")
+
+
+@pytest.mark.parametrize("state", [each for each in VariantState if each != "pending"])
+def test_a_variant_begins_as_its_verdict_says(
+    desk: Any, writer_of: Any, state: VariantState
+) -> None:
+    first = one_variant(desk, writer_of)
+    copied = first.model_dump() | {"id": new_id(), "supersedes": first.id, "state": state}
+    with pytest.raises(IntegrityError, match="begins blocked or pending"):
+        add(desk.database, Variant(**copied))
+
+
+def test_a_blocked_variant_does_not_begin_pending(desk: Any, writer_of: Any) -> None:
+    first = one_variant(desk, writer_of)
+    copied = first.model_dump() | {"id": new_id(), "supersedes": first.id, "verdict": "block"}
+    with pytest.raises(IntegrityError):
+        add(desk.database, Variant(**copied))
+
+
+def test_a_batch_begins_queued(desk: Any) -> None:
+    batch_id = desk.request()
+    with pytest.raises(IntegrityError, match="begins queued"):
+        desk.sql(
+            "INSERT INTO batch SELECT 'other', brief_id, brand_document, requested_by, NULL,"
+            " request_sha256, seed, 'done', NULL, created_at, NULL FROM batch WHERE id = :id",
+            id=batch_id,
+        )
+
+
+@pytest.mark.parametrize(
+    ("table", "assignment"),
+    [
+        ("variant", "subject = 'Buy now'"),
+        ("variant", "preview = 'Buy now'"),
+        ("variant", "sha256 = 'x'"),
+        ("variant", "verdict = 'review'"),
+        ("variant", "report = '{}'"),
+        ("variant", "provenance = '{}'"),
+        ("variant", "expires_at = '2099-01-01 00:00:00.000000'"),
+        ("variant", "created_at = '2020-01-01 00:00:00.000000'"),
+        ("variant", "id = 'x'"),
+        ("decision", "reason = 'x'"),
+        ("decision", "kind = 'reject'"),
+        ("decision", "sha256 = 'x'"),
+        ("finding", "message = 'x'"),
+        ("finding", "severity = 'block'"),
+        ("audit_entry", "action = 'x'"),
+        ("audit_entry", "data = '{}'"),
+        ("audit_entry", "hash = 'x'"),
+        ("rendered_prompt", "text = 'x'"),
+        ("slot", "number = number + 10"),
+        ("brief", "document = '{}'"),
+        ("batch", "brand_document = '{}'"),
+        ("batch", "requested_by = (SELECT id FROM user_account WHERE role = 'admin')"),
+        ("batch", "seed = seed + 1"),
+        ("segment", "name = 'x'"),
+        ("segment", "document = '{}'"),
+        ("segment", "high_sensitivity = NOT high_sensitivity"),
+        ("segment", "wanted = wanted + 1"),
+        ("segment", "position = position + 10"),
+    ],
+)
+def test_what_was_stored_never_changes(
+    desk: Any, writer_of: Any, word_check: Any, table: str, assignment: str
+) -> None:
+    variant = one_variant(desk, writer_of, [word_check("undyed", "review")])
+    if assignment == "verdict = 'review'":
+        assignment = "verdict = 'pass'"
+    desk.decide(variant)
+    with pytest.raises(IntegrityError, match="never change"):
+        desk.sql(f"UPDATE {table} SET {assignment}")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "variant",
+        "decision",
+        "finding",
+        "audit_entry",
+        "rendered_prompt",
+        "slot",
+        "segment",
+        "batch",
+        "brief",
+    ],
+)
+def test_what_was_stored_is_never_deleted(
+    desk: Any, writer_of: Any, word_check: Any, table: str
+) -> None:
+    desk.decide(one_variant(desk, writer_of, [word_check("undyed", "review")]))
+    with pytest.raises(IntegrityError):
+        desk.sql(f"DELETE FROM {table}")
+    assert desk.sql(f"SELECT count(*) FROM {table}") != [(0,)]
+
+
+@pytest.mark.parametrize("table", ["variant", "decision", "finding", "audit_entry"])
+def test_what_was_stored_is_never_replaced(
+    desk: Any, writer_of: Any, word_check: Any, table: str
+) -> None:
+    desk.decide(one_variant(desk, writer_of, [word_check("undyed", "review")]))
+    before = desk.sql(f"SELECT * FROM {table}")
+    with pytest.raises(IntegrityError):
+        desk.sql(f"INSERT OR REPLACE INTO {table} SELECT * FROM {table}")
+    assert desk.sql(f"SELECT * FROM {table}") == before
+
+
+def test_whoever_requested_a_batch_does_not_approve_it(desk: Any, writer_of: Any) -> None:
+    (variant,) = desk.fill(desk.brief(variants=1), by=desk.people.reviewer)
+    with pytest.raises(IntegrityError, match="whoever requested a batch"):
+        add(desk.database, decision(variant, desk.people.reviewer))
+
+
+def test_a_segment_never_moves_to_the_batch_of_somebody_else(desk: Any) -> None:
+    desk.fill(desk.brief(variants=1), by=desk.people.reviewer)
+    other = desk.request(by=desk.people.marketer)
+    with pytest.raises(IntegrityError):
+        desk.sql(
+            "UPDATE segment SET batch_id = :other, name = 'moved', position = 9"
+            " WHERE batch_id <> :other",
+            other=other,
+        )
+
+
+def test_an_admin_does_not_approve_a_batch_of_his_own(desk: Any) -> None:
+    (variant,) = desk.fill(desk.brief(variants=1), by=desk.people.admin)
+    with pytest.raises(IntegrityError, match="whoever requested a batch"):
+        add(desk.database, decision(variant, desk.people.admin))
+
+
+@pytest.mark.parametrize("role", ["marketer", "auditor"])
+@pytest.mark.parametrize("kind", ["approve", "reject"])
+def test_only_a_reviewer_or_admin_decides(
+    desk: Any, writer_of: Any, role: str, kind: str
+) -> None:
+    (variant,) = desk.fill(desk.brief(variants=1), by=desk.people.admin)
+    with pytest.raises(IntegrityError, match="only an active reviewer or admin decides"):
+        add(desk.database, decision(variant, getattr(desk.people, role), DecisionKind(kind)))
+
+
+def test_a_closed_account_decides_nothing(desk: Any, writer_of: Any) -> None:
+    variant = one_variant(desk, writer_of)
+    desk.sql("UPDATE user_account SET active = 0 WHERE role = 'reviewer'")
+    with pytest.raises(IntegrityError, match="only an active reviewer or admin decides"):
+        add(desk.database, decision(variant, desk.people.reviewer))
+
+
+def test_a_decision_on_another_text_is_refused(desk: Any, writer_of: Any) -> None:
+    variant = one_variant(desk, writer_of)
+    with pytest.raises(IntegrityError, match="decided already or its text is another"):
+        add(desk.database, decision(variant, desk.people.reviewer, sha256="0" * 64))
+
+
+@pytest.mark.parametrize("first", ["approve", "reject"])
+@pytest.mark.parametrize("second", ["approve", "reject"])
+def test_a_decision_on_a_decided_variant_is_refused(
+    desk: Any, writer_of: Any, first: str, second: str
+) -> None:
+    variant = one_variant(desk, writer_of)
+    desk.decide(variant, first)
+    with pytest.raises(IntegrityError, match="decided already or its text is another"):
+        add(desk.database, decision(variant, desk.people.admin, DecisionKind(second)))
+
+
+def test_a_decision_on_a_blocked_variant_is_refused(
+    desk: Any, writer_of: Any, word_check: Any
+) -> None:
+    variant = one_variant(desk, writer_of, [word_check("Wool", "block")])
+    with pytest.raises(IntegrityError):
+        add(desk.database, decision(variant, desk.people.reviewer))
+
+
+def test_a_slot_takes_one_generated_variant(desk: Any, writer_of: Any) -> None:
+    first = one_variant(desk, writer_of)
+    second = Variant(**first.model_dump() | {"id": new_id()})
+    with pytest.raises(IntegrityError, match="UNIQUE"):
+        add(desk.database, second)
+
+
+def test_a_variant_is_superseded_by_one_edit_alone(desk: Any, writer_of: Any) -> None:
+    first = one_variant(desk, writer_of)
+    edit = first.model_dump() | {"supersedes": first.id}
+    add(desk.database, Variant(**edit | {"id": new_id()}))
+    with pytest.raises(IntegrityError, match="UNIQUE"):
+        add(desk.database, Variant(**edit | {"id": new_id()}))
+
+
+def test_a_time_without_a_zone_is_refused(desk: Any) -> None:
+    with pytest.raises(sa.exc.StatementError, match="without a time zone"):
+        desk.database.engine.connect().execute(
+            sa.insert(User).values(
+                id="x", email="x@y", role="admin", active=True, created_at=now().replace(tzinfo=None)
+            )
+        )
+
+
+def test_times_come_back_as_they_were_stored(desk: Any) -> None:
+    with desk.database.read() as session:
+        user = session.get_one(User, desk.people.admin.id)
+        assert user.created_at == desk.people.admin.created_at
+        assert user.created_at.utcoffset() is not None
+
+
+def test_the_models_are_the_migrated_schema(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_head_is_the_newest_migration() -> None:
+    folder = Path(copygen.migrations.__file__).parent
+    assert ScriptDirectory(str(folder)).get_heads() == [HEAD]
+
+
+def test_the_triggers_hold_the_transitions_of_the_models(desk: Any) -> None:
+    for table, transitions in [("variant", VARIANT_TRANSITIONS), ("batch", BATCH_TRANSITIONS)]:
+        ((sql,),) = desk.sql(
+            "SELECT sql FROM sqlite_master WHERE name = :name", name=f"{table}_state"
+        )
+        for state in transitions:
+            assert f"OLD.state = '{state}'" in sql
+
+
+def test_a_database_of_a_newer_version_is_refused(settings: Settings) -> None:
+    with sqlite3.connect(settings.home / "copygen.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    with pytest.raises(DatabaseTooNew, match=rf"9999.*{HEAD}.*COPYGEN_HOME") as caught:
+        Database(settings.store_url)
+    assert caught.value.exit_status == 2
+
+
+def test_opening_a_store_again_keeps_what_is_in_it(desk: Any, settings: Settings) -> None:
+    again = Database(settings.store_url)
+    with again.read() as session:
+        assert session.get(User, desk.people.admin.id) is not None
+    again.close()
+
+
+def test_a_file_that_is_no_database_is_told_so(settings: Settings) -> None:
+    path = settings.home / "copygen.sqlite"
+    path.write_text("not a database, however long it is\n" * 100)
+    with pytest.raises(CopygenError, match=r"copygen\.sqlite.*no database"):
+        Database(settings.store_url)
+
+
+def test_a_cut_off_database_is_told_so(settings: Settings) -> None:
+    path = settings.home / "copygen.sqlite"
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(CopygenError, match=r"copygen\.sqlite.*damaged"):
+        Database(settings.store_url)
+
+
+def test_a_url_that_is_none_names_the_setting() -> None:
+    with pytest.raises(InvalidInput, match="COPYGEN_DATABASE_URL"):
+        Database("my database")
+
+
+def test_a_folder_that_can_not_be_made_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(InvalidInput, match="COPYGEN_HOME"):
+        Database(f"sqlite:///{tmp_path / 'home' / 'inner' / 'copygen.sqlite'}")
+
+
+@pytest.mark.parametrize("name", ["with space", "50%", "why?", "a#b", "über"])
+def test_a_home_of_any_name_works(tmp_path: Path, new_store: Path, name: str) -> None:
+    home = tmp_path / name
+    home.mkdir()
+    shutil.copy(new_store, home / "copygen.sqlite")
+    database = Database(Settings(home=home).store_url)
+    with database.write() as session:
+        session.add(User(email="x@example.com", role="admin"))
+    database.close()
+    with sqlite3.connect(home / "copygen.sqlite") as connection:
+        assert connection.execute("SELECT email FROM user_account").fetchall() == [
+            ("x@example.com",)
+        ]
+    connection.close()
+
+
+def test_a_full_disk_is_told_so_and_nothing_is_half_stored(desk: Any) -> None:
+    with pytest.raises(OutOfSpace, match="disk is full"), desk.database.write() as session:
+        pages = session.execute(sa.text("PRAGMA page_count")).scalar_one()
+        session.execute(sa.text(f"PRAGMA max_page_count = {pages}"))
+        for number in range(10_000):
+            session.add(User(email=f"{number}@example.com", role="marketer"))
+        session.flush()
+    with desk.database.read() as session:
+        assert session.execute(sa.text("SELECT count(*) FROM user_account")).scalar_one() == 5
+
+
+def test_an_error_rolls_all_back(desk: Any) -> None:
+    with pytest.raises(RuntimeError), desk.database.write() as session:
+        session.add(User(email="x@example.com", role="marketer"))
+        session.flush()
+        raise RuntimeError
+    assert desk.sql("SELECT count(*) FROM user_account") == [(5,)]
