@@ -65,10 +65,10 @@ ASSERTIONS = (
     assertion(
         "superlative",
         "block",
-        "lowest cheapest unbeatable no number winning award price prices leading worlds world's best beaten",
+        "lowest cheapest unbeatable no number winning winner winners won award price prices leading worlds world's best beaten",
         r"lowest(?: ever)? (?:prices?|rates?|fees?|costs?)|cheapest|unbeatable"
         r"|no\. ?1|number one (?:in|for|choice|brand|rated)|(?:uk|us|nation|country)'s (?:no|number)"
-        r"|award[- ]winning|(?:market|industry|world)[- ](?:leading|beating|class)"
+        r"|award[- ](?:winn(?:ing|ers?))|winner of|won (?:an|the|best|gold|product|three|two) ?\w*(?: award)?|(?:market|industry|world)[- ](?:leading|beating|class)"
         r"|best (?:prices?|value)|world'?s (?:most|best|first|only|leading|number|no|favou?rite|finest|\w+est)|(?:can't|never) be beaten"
         r"|clinically proven|scientifically proven",
     ),
@@ -85,7 +85,7 @@ ASSERTIONS = (
         "unbeaten record",
         r"(?<!\bat )(?<!\bits )(?<!\byour )(?<!\bmy )(?<!\blook )(?<!\bknow )(?<!\blike )(?<!\bwork )"
         r"best(?! (?:before|wishes|regards|friend|of luck|to|by|when|man|bit|way|if|not|with|served|done|kept))"
-        r"|(?:our|the|britain's|america's|nation's) (?:favou?rite|leading|number one)"
+        r"|(?:our|the|all-time|britain's|america's|nation's) (?:favou?rite|leading|number one)"
         r"|(?:greatest|ultimate|unrivalled|unmatched|unparalleled|unbeaten|finest)"
         r"|(?:first|best|biggest|lowest|largest|most \w+|\w+est)(?:[ -]\w+)?[ -]ever"
         r"|the most (?!of\b)\w+|record[- ](?:low|breaking|high)",
@@ -94,7 +94,7 @@ ASSERTIONS = (
         "superlative",
         "review",
         "than rival rivals competitor competitors competition beats beat outlasts outperforms",
-        r"(?<!other )(?<!rather )(?:\w{2,}er|more(?: \w+)?|less(?: \w+)?) than (?:any|every|all|other|the rest|ever|most|before)"
+        r"(?<!other )(?<!rather )(?:\w{2,}er|more(?: \w+)?|less(?: \w+)?) than (?:anywhere|anyone|anything|any|every|all|other|the rest|ever|most|before)"
         r"|(?:rivals?|competitors?|competition)|(?:beats?|outlasts?|outperforms?) (?:any|every|all|the rest|them)",
     ),
     assertion(
@@ -102,19 +102,22 @@ ASSERTIONS = (
         "review",
         "famous renowned legendary iconic acclaimed celebrated breakthrough groundbreaking pioneering "
         "miracle leader leaders kind premier prestigious gold perfect perfection original genuine "
-        "unlike unique like",
+        "unlike unique like nobody noone one nothing most",
         r"(?:world[- ])?famous|(?:world[- ])?renowned|legendary|iconic|(?:critically )?acclaimed"
         r"|breakthrough|ground-?breaking|game[- ]chang(?:er|ing)|miracle|(?:market|industry|world|global) leaders?"
         r"|(?:only|first) (?:one )?of (?:its|their) kind|one of a kind|premier|prestigious|gold standard"
-        r"|(?:truly )?unique|like nothing else",
+        r"|(?:truly )?unique|like nothing else|(?:no ?one|nobody|no other \w+|nothing) (?:else )?(?:does|makes|beats|offers|compares|is better|knows)"
+        r"|most (?:trusted|loved|popular|wanted|awarded|advanced|powerful|comfortable|durable|reliable|effective|exclusive|affordable|efficient|innovative)",
     ),
     assertion(
         "social_proof",
         "review",
-        "demand friends neighbours neighbors already everybody tested proven experts professionals dermatologists "
+        "swear swears rave raves vouch thousands hundreds millions countless many rated demand friends neighbours neighbors already everybody tested proven experts professionals dermatologists "
         "dermatologist doctors scientists sommeliers chefs critics athletes celebrities reviewers",
         r"(?:by|back by) popular demand|in (?:high|great|huge) demand|(?:your )?(?:friends|neighbours|neighbors|everyone|everybody) (?:have |has |are |is )?already"
-        r"|(?:\w+ly )?tested by|(?:clinically|dermatologist|lab|laboratory|field|independently)[- ]tested|proven"
+        r"|(?:\w+ly )?tested by|(?:\w+s|everyone|everybody|customers) (?:swears?|raves?|vouch(?:es)?) (?:by|about|for)"
+        r"|(?:thousands|hundreds|millions|so many(?: \w+)?|countless \w+) (?:have|love|trust|already|can't)|(?:highest|top|best)[- ]rated"
+        r"|(?:clinically|dermatologist|lab|laboratory|field|independently)[- ]tested|proven"
         r"|(?:experts?|professionals?|dermatologists?|doctors?|scientists?|sommeliers?|chefs?|critics?|athletes?|celebrit(?:y|ies)|reviewers?)(?:'s|s')? (?:choice|pick|favou?rites?|approved|say|says|agree|recommend|recommends|love|swear)",
         r"demand|already|tested|test\b|proven|proof|trial",
     ),
@@ -130,8 +133,8 @@ ASSERTIONS = (
     assertion(
         "scarcity",
         "review",
-        "before grab snap vanish vanishes fast gone going selling sell out stock stocks supplies low running few quickly disappear claimed",
-        r"(?:selling|going|moving|disappearing) (?:fast|quickly|out)|(?:almost|nearly) (?:gone|sold out)"
+        "quick quickly limited be before grab snap vanish vanishes fast gone going selling sell out stock stocks supplies low running few quickly disappear claimed",
+        r"be quick|going, going|limited to \w+|(?:selling|going|moving|disappearing) (?:fast|quickly|out)|(?:almost|nearly) (?:gone|sold out)"
         r"|(?:running|run) (?:low|out)|low (?:in )?stock|while (?:stocks?|supplies|they) lasts?"
         r"|(?:last|final) few|few (?:left|remaining)|sell(?:s|ing)? out|sold out|(?:before|once) (?:it'?s|they'?re|it is|they are) (?:all )?gone"
         r"|almost claimed|(?:grab|snap|get) (?:it|them|yours|one)(?: up)? (?:before|while|now|fast|quick)|before (?:they|it) (?:vanish\w*|disappears?|runs? out|sells? out)|(?:stocks?|supplies|spaces|places|spots) (?:is|are) (?:low|limited|going)",
@@ -170,7 +173,7 @@ ASSERTIONS = (
         "social_proof",
         "block",
         "seen featured recommended trusted approved endorsed loved adored chosen worn",
-        r"as (?:seen|featured) (?:in|on|by)|tried and (?:trusted|tested)"
+        r"(?:as seen|(?:as )?featured) (?:in|on|by)|tried and (?:trusted|tested)"
         r"|(?:recommended|trusted|approved|endorsed|loved|adored|chosen|worn) by(?! (?:you|us|hand)\b)",
         r"as seen|featured|recommend|trusted|approved|endorsed|loved|chosen|worn|tried and",
     ),

@@ -175,7 +175,8 @@ def _is_in_date(figure: Figure, text: str, source: Source) -> bool:
         days = {day for moment in source.days for day, _ in moment.days}
         if figure.value in days:
             return True
-    if is_hour(figure, text):
+    dotted = "." in text[figure.start : figure.end] and figure.plain < 24
+    if dotted or is_hour(figure, text):
         clock = int(figure.plain) * 60 + round(figure.plain % 1 * 100)
         return not {clock, (clock + 720) % 1440}.isdisjoint(source.minutes)
     return False

@@ -43,7 +43,8 @@ BENEFITS = (
         "invented_benefit",
         "block",
         "free complimentary gratis",
-        rf"(?:free|complimentary|gratis)(?: \w+)?(?:[ -]\w+)?[ -](?:{_GOODS})",
+        rf"(?:free|complimentary|gratis)(?! (?:in|with|to|from|for|of|on|at|if|when|and|as|until)\b)"
+        rf"(?: \w+)?(?:[ -]\w+)?[ -](?:{_GOODS})",
         FREE,
         goods=True,
     ),
@@ -102,7 +103,13 @@ BENEFITS = (
         r"bogof|buy one,? get|(?:two|three|2|3)[- ]for[- ](?:one|two|the price|1|2)",
         r"bogof|buy one|for one|for two|for 1|for 2|price of|second|two",
     ),
-    assertion("invented_benefit", "block", "price match", r"price[- ]match(?:ing|ed)?", r"match"),
+    assertion(
+        "invented_benefit",
+        "block",
+        "price match",
+        r"(?:match|beat) any (?:\w+ )?(?:price|quote)|price[- ]match(?:ing|ed)?",
+        r"match",
+    ),
     assertion(
         "invented_benefit",
         "block",
@@ -131,7 +138,7 @@ BENEFITS = (
         "block",
         "discount discounts discounted discounting prices price slashed sale money something extra pounds cut",
         r"discount(?:s|ed)?|prices? (?:slashed|cut|drop(?:s|ped)?)|slashed|(?:flash|summer|winter|spring|autumn|mid-season|january|big|final|our|half-price|huge|annual) sale"
-        r"|sale (?:now on|starts|ends|is on|price|items?|now)|(?:money|something|extra|pounds) off|cut[- ]price",
+        r"|sale (?:now on|starts|ends|is on|price|items?|now)|(?:money|extra|pounds) off|cut[- ]price",
         r"discount|sale\b",
         reduction=True,
     ),
@@ -148,7 +155,7 @@ BENEFITS = (
         "invented_benefit",
         "review",
         "gift gifts bonus bonuses reward rewards prize prizes win treat treats giveaway surprise",
-        r"(?:free|bonus|special|mystery|surprise|welcome|a little|your|birthday) (?:gifts?|treats?|surprise)|bonus(?:es)?|giveaway|prizes?|(?:a|your|our|special|exclusive) rewards?|win (?:a|an|your|one|big|tickets?)|gift with",
+        r"(?:a|some) (?:little )?(?:gift|present|treat|surprise) (?:from us|for you|inside|awaits|on us|is waiting)|(?:free|bonus|special|mystery|surprise|welcome|a little|your|birthday) (?:gifts?|treats?|surprise)|bonus(?:es)?|giveaway|prizes?|(?:a|your|our|special|exclusive) rewards?|win (?:a|an|your|one|big|tickets?)|gift with",
         r"gift|bonus|treat|prize|reward|competition|draw|win\b|free|complimentary|present\b|giveaway|surprise",
     ),
     assertion(

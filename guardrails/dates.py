@@ -76,9 +76,10 @@ SPOKEN = re.compile(
 _MONTH_BEFORE = re.compile(
     r"\b(?:in|of|by|until|till|through|from|to|this|next|last|late|early|mid|since|before|after"
     r"|during|every|each|and|or|for|throughout|all|end|ends|ending|on|one"
-    r"|starting|starts|begins|closes|opens|-|–)[\s-]?$",
+    r"|starting|starts|begins|closes|opens|date|dated|-|–)[\s-]?$",
     re.IGNORECASE,
 )
+_BREAK_BEFORE = re.compile(r"(?:^|[,.:;(])\s?$")
 _NUMERIC = re.compile(r"\d[/.-]\d")
 _HOLIDAY = re.compile(
     r"\b(?:black fri|good fri|cyber mon|easter (?:sun|mon)|palm sun|ash wed|(?:shrove|super|giving) tue)$",
@@ -163,7 +164,9 @@ def _dates(text: str) -> Iterator[Moment]:
         written = match["month"] or match["month2"]
         # "You may 3 times" is no date; "by may 3" in a lower-case brand's line is.
         verb = match["month2"] and written in ("may", "march", "mar")
-        if verb and not _MONTH_BEFORE.search(text[max(0, start - 12) : start]):
+        verb = verb and not (match["weekday"] or match["year"])
+        before = text[max(0, start - 12) : start]
+        if verb and not (_MONTH_BEFORE.search(before) or _BREAK_BEFORE.search(before)):
             continue
         year = int(match["year"]) if match["year"] else None
         weekday = _weekday(match["weekday"]) if match["weekday"] else None

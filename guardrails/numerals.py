@@ -207,6 +207,9 @@ def _part(tokens: list[tuple[str, int, int]], at: int) -> tuple[Numeral | None, 
     if name in ("half", "halves", "quarter"):
         return Numeral(1 / PARTS[name], start, end, words=True, part=True), at + 1
     following = tokens[at + 1][0] if at + 1 < len(tokens) else ""
+    earlier = tokens[at - 2][0] if at > 1 else ""
+    if before in ("a", "an") and earlier in ("save", "by", "saves", "saving", "up", "than", "cut"):
+        return Numeral(1 / PARTS[name], start, end, words=True, part=True), at + 1
     if before in ("a", "an") and following in ("off", "of", "less", "more", "cheaper", "from"):
         return Numeral(1 / PARTS[name], start, end, words=True, part=True), at + 1
     return Numeral(ORDINALS[name], start, end, words=True, ordinal=True), at + 1

@@ -3,7 +3,6 @@
 import shutil
 import sqlite3
 from collections.abc import Iterable
-from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -81,17 +80,31 @@ def one_variant(desk: Any, writer_of: Any, checks: Iterable[Any] = ()) -> Varian
     return variant
 
 
-def move(desk: Any, variant: Variant, state: str) -> None:
-    """Move a variant by SQL alone; its time of approval goes with its approval."""
-    assignments = "state = :state"
-    if state == "approved":
-        assignments += ", approved_at = '2026-01-01 00:00:00.000000'"
-    desk.sql(f"UPDATE variant SET {assignments} WHERE id = :id", state=state, id=variant.id)
+def moved(state: str) -> str:
+    """SQL that moves all variants to `state`; the time of approval goes with the approval."""
+    approval = ", approved_at = '2026-01-01 00:00:00.000000'" if state == "approved" else ""
+    return f"UPDATE variant SET state = :state{approval}"
 
 
-@pytest.mark.parametrize(("before", "after"), list(permutations(VariantState, 2)))
+class Undone(Exception):
+    """Raised to roll back what was tried."""
+
+
+def works(desk: Any, statement: str, **values: Any) -> bool:
+    """Whether the database takes a statement; it is undone again."""
+    try:
+        with desk.database.write() as session:
+            session.execute(sa.text(statement), values)
+            raise Undone
+    except IntegrityError:
+        return False
+    except Undone:
+        return True
+
+
+@pytest.mark.parametrize("before", VariantState)
 def test_a_variant_changes_state_only_as_the_table_says(
-    desk: Any, writer_of: Any, word_check: Any, before: VariantState, after: VariantState
+    desk: Any, writer_of: Any, word_check: Any, before: VariantState
 ) -> None:
     blocked = before == VariantState.BLOCKED
     checks = [word_check("Wool", "block")] if blocked else []
@@ -100,32 +113,24 @@ def test_a_variant_changes_state_only_as_the_table_says(
         # With an approval there, only the state is in the way of what is not allowed.
         add(desk.database, decision(variant, desk.people.reviewer))
         for state in REACH_VARIANT[before]:
-            move(desk, variant, state)
-    if after in VARIANT_TRANSITIONS.get(before, []):
-        move(desk, variant, after)
-        assert desk.variants()[0].state == after
-    else:
-        with pytest.raises(IntegrityError):
-            move(desk, variant, after)
-        assert desk.variants()[0].state == before
+            desk.sql(moved(state), state=state)
+    assert desk.variants()[0].state == before
+    allowed = {after for after in VariantState if works(desk, moved(after), state=after)}
+    assert allowed - {before} == set(VARIANT_TRANSITIONS.get(before, []))
 
 
 @pytest.mark.parametrize("table", ["batch", "segment"])
-@pytest.mark.parametrize(("before", "after"), list(permutations(BatchState, 2)))
+@pytest.mark.parametrize("before", BatchState)
 def test_a_batch_and_its_segments_change_state_only_as_the_table_says(
-    desk: Any, table: str, before: BatchState, after: BatchState
+    desk: Any, table: str, before: BatchState
 ) -> None:
     desk.request()
+    statement = f"UPDATE {table} SET state = :state"
     for state in REACH_BATCH[before]:
-        desk.sql(f"UPDATE {table} SET state = :state", state=state)
-    if after in BATCH_TRANSITIONS.get(before, []):
-        desk.sql(f"UPDATE {table} SET state = :state", state=after)
-        expected = after
-    else:
-        with pytest.raises(IntegrityError, match="this change of state is not allowed"):
-            desk.sql(f"UPDATE {table} SET state = :state", state=after)
-        expected = before
-    assert desk.sql(f"SELECT DISTINCT state FROM {table}") == [(expected,)]
+        desk.sql(statement, state=state)
+    assert desk.sql(f"SELECT DISTINCT state FROM {table}") == [(before,)]
+    allowed = {after for after in BatchState if works(desk, statement, state=after)}
+    assert allowed - {before} == set(BATCH_TRANSITIONS.get(before, []))
 
 
 @pytest.mark.parametrize("table", ["variant", "batch", "segment"])
@@ -136,16 +141,16 @@ def test_a_state_that_there_is_not_is_refused(desk: Any, table: str) -> None:
 
 
 def test_a_variant_is_not_approved_without_a_decision(desk: Any, writer_of: Any) -> None:
-    variant = one_variant(desk, writer_of)
+    one_variant(desk, writer_of)
     with pytest.raises(IntegrityError, match="approved without a decision on this text"):
-        move(desk, variant, "approved")
+        desk.sql(moved("approved"), state="approved")
 
 
 def test_a_rejection_does_not_serve_as_an_approval(desk: Any, writer_of: Any) -> None:
     variant = one_variant(desk, writer_of)
     add(desk.database, decision(variant, desk.people.reviewer, DecisionKind.REJECT))
     with pytest.raises(IntegrityError, match="approved without a decision on this text"):
-        move(desk, variant, "approved")
+        desk.sql(moved("approved"), state="approved")
 
 
 def test_a_variant_is_not_approved_without_a_time(desk: Any, writer_of: Any) -> None:

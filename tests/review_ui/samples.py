@@ -16,7 +16,7 @@ from copygen.schemas import Brand, Brief
 from copygen.services import accounts, batches, review
 from copygen.services.writing import Written
 from copygen.settings import Settings
-from guardrails.types import Finding, Outcome, Report
+from guardrails.types import FieldName, Finding, Outcome, Report, Severity
 from review_ui.routes import add_pages
 
 BRAND = {
@@ -64,7 +64,12 @@ OUTCOMES: dict[str, Outcome] = {
 
 
 def found(
-    text: str, words: str, message: str, *, where: str = "subject", severity: str = "review"
+    text: str,
+    words: str,
+    message: str,
+    *,
+    where: FieldName = "subject",
+    severity: Severity = "review",
 ) -> Finding:
     """A finding at `words` in `text`; at no words where `words` is empty."""
     start = text.index(words)

@@ -32,7 +32,7 @@ def routes(shop: Shop) -> Iterator[tuple[str, str]]:
     while pending:
         route = pending.pop()
         if isinstance(route, APIRoute):
-            yield from ((method, route.path) for method in route.methods)
+            yield from ((method, route.path) for method in route.methods or ())
         else:
             nested = getattr(route, "original_router", route)
             pending += getattr(nested, "routes", [])

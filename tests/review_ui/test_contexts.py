@@ -31,5 +31,5 @@ def names_used(template: str) -> set[str]:
 
 
 @pytest.mark.parametrize("page", get_args(Page), ids=lambda page: page.__name__)
-def test_a_page_is_given_exactly_what_it_uses(page: type) -> None:
+def test_a_page_is_given_exactly_what_it_uses(page: type[Page]) -> None:
     assert names_used(page.template) == {each.name for each in fields(page)}

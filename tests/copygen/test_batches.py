@@ -1,0 +1,276 @@
+"""Requesting batches, and storing what was written for them."""
+
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from copygen.errors import Conflict, Forbidden, InvalidInput, NotFound
+from copygen.models import BatchState, Finding, RenderedPrompt, Variant, text_sha256
+from copygen.services import batches, brands
+from copygen.services.batches import SEEDS_PER_SEGMENT
+
+
+def request(desk: Any, **options: Any) -> str:
+    """Request a batch through the service; its id."""
+    values = {"user": desk.people.marketer, "brief": desk.brief(), "brand": desk.brand()} | options
+    with desk.database.write() as session:
+        return batches.request(session, **values).id
+
+
+def progress(desk: Any, batch_id: str) -> batches.Progress:
+    with desk.database.read() as session:
+        return batches.progress(session, batch_id)
+
+
+def begin(desk: Any, batch_id: str) -> list[str]:
+    with desk.database.write() as session:
+        return batches.begin(session, batch_id)
+
+
+def begin_segment(desk: Any, segment_id: str) -> batches.SegmentJob | None:
+    with desk.database.write() as session:
+        return batches.begin_segment(session, segment_id)
+
+
+def count(desk: Any, table: str) -> int:
+    return desk.sql(f"SELECT count(*) FROM {table}")[0][0]
+
+
+@pytest.fixture
+def wide(desk: Any) -> Any:
+    """A brief of three segments."""
+    return desk.brief(segments=[desk.segment(name) for name in ("first", "second", "third")])
+
+
+def test_a_request_makes_all_slots_at_once(desk: Any, wide: Any) -> None:
+    status = progress(desk, request(desk, brief=wide))
+    assert status.state == BatchState.QUEUED
+    assert [(each.name, each.wanted, each.stored) for each in status.segments] == [
+        ("first", 2, 0),
+        ("second", 2, 0),
+        ("third", 2, 0),
+    ]
+    assert count(desk, "slot") == 6
+
+
+def test_a_repeat_with_the_same_key_is_the_same_batch(desk: Any) -> None:
+    first = request(desk, idempotency_key="k")
+    assert request(desk, idempotency_key="k") == first
+    assert count(desk, "batch") == 1
+    assert count(desk, "brief") == 1
+
+
+def test_without_a_key_each_request_is_a_batch(desk: Any) -> None:
+    assert request(desk) != request(desk)
+
+
+def test_another_request_with_the_same_key_is_refused(desk: Any) -> None:
+    request(desk, idempotency_key="k")
+    with pytest.raises(Conflict, match="Idempotency-Key"):
+        request(desk, idempotency_key="k", brief=desk.brief(cta="Buy now"))
+    with pytest.raises(Conflict, match="Idempotency-Key"):
+        request(desk, idempotency_key="k", brand=desk.brand(voice="Loud."))
+    assert count(desk, "batch") == 1
+
+
+def test_the_same_key_of_somebody_else_is_another_one(desk: Any) -> None:
+    first = request(desk, idempotency_key="k")
+    assert request(desk, idempotency_key="k", user=desk.people.admin) != first
+
+
+def test_a_repeat_is_known_after_the_batch_is_done(desk: Any, writer_of: Any) -> None:
+    first = request(desk, idempotency_key="k")
+    desk.write(first, writer_of())
+    assert request(desk, idempotency_key="k") == first
+
+
+def test_an_unknown_brand_is_named(desk: Any) -> None:
+    with pytest.raises(NotFound, match="'harrow-and-pine'"):
+        request(desk, brand=None)
+    assert count(desk, "batch") == 0
+
+
+def test_a_brand_is_known_once_it_was_sent(desk: Any) -> None:
+    request(desk)
+    assert request(desk, brand=None)
+
+
+def test_another_brand_than_the_briefs_is_refused(desk: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        request(desk, brand=desk.brand(slug="carrow-point"))
+    assert caught.value.field == "brand"
+    assert count(desk, "brand") == 0
+
+
+def test_a_batch_keeps_the_brand_as_it_was(desk: Any) -> None:
+    batch_id = request(desk)
+    request(desk, brand=desk.brand(voice="Loud."))
+    (segment_id,) = begin(desk, batch_id)
+    job = begin_segment(desk, segment_id)
+    assert job is not None
+    assert job.brand == desk.brand()
+    with desk.database.read() as session:
+        assert brands.get(session, "harrow-and-pine").voice == "Loud."
+
+
+def test_an_auditor_requests_nothing(desk: Any) -> None:
+    with pytest.raises(Forbidden):
+        request(desk, user=desk.people.auditor)
+    assert count(desk, "batch") == 0
+
+
+def test_progress_counts_what_is_stored(desk: Any, writer_of: Any, wide: Any) -> None:
+    batch_id = request(desk, brief=wide)
+    segment_ids = begin(desk, batch_id)
+    assert len(segment_ids) == 3
+    assert desk.write_segment(segment_ids[1], writer_of()) == 2
+    status = progress(desk, batch_id)
+    assert status.state == BatchState.RUNNING
+    assert [each.stored for each in status.segments] == [0, 2, 0]
+    assert [each.state for each in status.segments] == ["queued", "done", "queued"]
+    assert begin(desk, batch_id) == [segment_ids[0], segment_ids[2]]
+
+
+def test_progress_of_nothing_is_told_so(desk: Any) -> None:
+    with pytest.raises(NotFound, match="'x'"):
+        progress(desk, "x")
+
+
+def test_a_finished_batch_is_done(desk: Any, writer_of: Any, wide: Any) -> None:
+    batch_id = request(desk, brief=wide)
+    desk.write(batch_id, writer_of())
+    status = progress(desk, batch_id)
+    assert (status.state, status.error) == (BatchState.DONE, None)
+    assert {each.state for each in status.segments} == {BatchState.DONE}
+    assert begin(desk, batch_id) == []
+    with desk.database.read() as session:
+        assert batches.open_batches(session) == []
+
+
+def test_a_failing_segment_keeps_the_slots_that_are_filled(
+    desk: Any, writer_of: Any, wide: Any
+) -> None:
+    batch_id = request(desk, brief=wide)
+    segment_ids = begin(desk, batch_id)
+    desk.write_segment(segment_ids[0], writer_of())
+    assert begin_segment(desk, segment_ids[1]) is not None
+    with desk.database.write() as session:
+        batches.finish(session, batch_id, "The model broke off.")
+    status = progress(desk, batch_id)
+    assert (status.state, status.error) == (BatchState.FAILED, "The model broke off.")
+    assert [each.state for each in status.segments] == ["done", "failed", "failed"]
+    assert [each.stored for each in status.segments] == [2, 0, 0]
+    assert [each.state for each in desk.variants(batch_id)] == ["pending", "pending"]
+    assert begin_segment(desk, segment_ids[1]) is None
+
+
+def test_a_batch_ends_once(desk: Any, writer_of: Any) -> None:
+    batch_id = request(desk)
+    desk.write(batch_id, writer_of())
+    with desk.database.write() as session:
+        batches.finish(session, batch_id, "Too late.")
+    assert progress(desk, batch_id).state == BatchState.DONE
+
+
+def test_what_is_stored_twice_is_there_once(desk: Any, writer_of: Any) -> None:
+    (segment_id,) = begin(desk, request(desk))
+    # Two workers took up the same segment: the second comes when the first is through.
+    jobs = [begin_segment(desk, segment_id) for _ in range(2)]
+    written = []
+    for job in jobs:
+        assert job is not None
+        written.append(writer_of().write(job.brand, job.brief, job.segment, job.seed))
+    stored = []
+    for job, each in zip(jobs, written, strict=True):
+        with desk.database.write() as session:
+            stored.append(batches.store(session, job, each))
+    assert stored == [2, 0]
+    assert count(desk, "variant") == 2
+
+
+def test_fewer_variants_than_slots_leave_slots_empty(desk: Any, writer_of: Any) -> None:
+    batch_id = request(desk, brief=desk.brief(variants=4))
+    desk.write(batch_id, writer_of(["Wool is back\nSix colours.", "Made slowly\nAt an old mill."]))
+    status = progress(desk, batch_id)
+    assert status.state == BatchState.DONE
+    assert (status.segments[0].wanted, status.segments[0].stored) == (4, 2)
+    with desk.database.read() as session:
+        assert [each["slot"] for each in batches.results(session, batch_id)] == [1, 2]
+
+
+def test_a_stored_variant_has_all_that_was_said_of_it(
+    desk: Any, writer_of: Any, word_check: Any
+) -> None:
+    texts = ["Wool is back\nSix undyed colours."]
+    (variant,) = desk.fill(
+        desk.brief(variants=1), writer=writer_of(texts, [word_check("undyed", "review")])
+    )
+    assert (variant.subject, variant.preview) == ("Wool is back", "Six undyed colours.")
+    assert variant.sha256 == text_sha256("Wool is back", "Six undyed colours.")
+    assert (variant.verdict, variant.state) == ("review", "pending")
+    assert variant.report["outcomes"] == {"text": "passed", "word_review": "found"}
+    with desk.database.read() as session:
+        (finding,) = session.exec(select(Finding))
+    assert (finding.variant_id, finding.check, finding.rule) == (variant.id, "word_review", "word")
+    assert (finding.field, finding.start, finding.end) == ("preview", 4, 10)
+
+
+def test_a_blocked_variant_is_stored_as_blocked(
+    desk: Any, writer_of: Any, word_check: Any
+) -> None:
+    texts = ["Wool is back\nSix undyed colours."]
+    (variant,) = desk.fill(
+        desk.brief(variants=1), writer=writer_of(texts, [word_check("undyed", "block")])
+    )
+    assert (variant.verdict, variant.state) == ("block", "blocked")
+
+
+def test_segments_of_one_batch_share_no_seed(desk: Any, writer_of: Any, wide: Any) -> None:
+    batch_id = request(desk, brief=wide, seed=2**31 - 5)
+    desk.write(batch_id, writer_of())
+    jobs = {
+        (each.provenance["written_with"]["first_seed"], each.slot_id)
+        for each in desk.variants(batch_id)
+    }
+    firsts = {first for first, _ in jobs}
+    assert len(firsts) == 3
+    for one in firsts:
+        for other in firsts - {one}:
+            assert abs(one - other) > SEEDS_PER_SEGMENT / 2
+
+
+def test_the_same_seed_gives_the_same_copy(desk: Any, writer_of: Any) -> None:
+    first, second = request(desk, seed=7), request(desk, seed=7)
+    for batch_id in (first, second):
+        desk.write(batch_id, writer_of())
+    assert [each.sha256 for each in desk.variants(first)] == [
+        each.sha256 for each in desk.variants(second)
+    ]
+
+
+def test_a_source_gives_all_that_a_variant_was_written_from(desk: Any) -> None:
+    variant = desk.fill()[0]
+    with desk.database.read() as session:
+        source = batches.source(session, variant.id)
+        assert source.sha256 == variant.sha256
+        assert source.provenance == variant.provenance
+        digest = variant.provenance["prompt"]["rendered_sha256"]
+        assert source.prompt_text == session.get_one(RenderedPrompt, digest).text
+        with pytest.raises(NotFound):
+            batches.source(session, "x")
+
+
+def test_a_full_rollback_leaves_no_part_of_a_segment(desk: Any, writer_of: Any) -> None:
+    batch_id = request(desk)
+    (segment_id,) = begin(desk, batch_id)
+    job = begin_segment(desk, segment_id)
+    assert job is not None
+    written = writer_of().write(job.brand, job.brief, job.segment, job.seed)
+    with pytest.raises(RuntimeError), desk.database.write() as session:
+        batches.store(session, job, written)
+        raise RuntimeError
+    with desk.database.read() as session:
+        assert session.exec(select(Variant)).all() == []
+    assert progress(desk, batch_id).segments[0].state == BatchState.RUNNING
+    assert desk.write_segment(segment_id, writer_of()) == 2
