@@ -2,6 +2,9 @@
 
 Reads JSON Lines on standard input and writes one answer a line, in order. A line that can't be
 read is answered with its error, and the exit status is 1 at the end; 2 is for a wrong call.
+
+`train intent|voice` rebuilds a trained head from the labelled data; `evaluate` measures the trained
+checks on the test split.
 """
 
 import argparse

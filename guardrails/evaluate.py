@@ -46,7 +46,9 @@ def wilson(hits: int, total: int, z: float = 1.96) -> tuple[float, float]:
 
 
 def auc(good: Sequence[float], bad: Sequence[float]) -> float:
-    """How often a good one scores above a bad one; ties count half."""
+    """How often a good one scores above a bad one; ties count half. NaN where one kind is missing."""
+    if not good or not bad:
+        return math.nan
     values = np.array([*good, *bad])
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
@@ -176,7 +178,7 @@ def _voice_rows(
         rows.append(
             f"{name}, {method}: AUC own copy against off-voice lines {auc(by['own'], by['off']):.3f}, "
             f"own example lines against off-voice lines {auc(by['line'], by['off']):.3f}, "
-            f"own copy against other brands' {auc(by['own'], by['foreign']):.3f}"
+            f"own copy against other brands' {auc(by['own'], by.get('foreign', [])):.3f}"
         )
     limit = head.threshold(with_off)
     for kind, what in (
@@ -184,7 +186,7 @@ def _voice_rows(
         ("off", "off-voice lines"),
         ("foreign", "other brands'"),
     ):
-        values = found["head"][kind]
+        values = found["head"].get(kind, [])
         rows.append(
             f"{name}, head: sent to review, {what} {Share(sum(v < limit for v in values), len(values))}"
         )

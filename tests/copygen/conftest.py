@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 
 from copygen import schemas
 from copygen.database import Database
@@ -118,9 +118,7 @@ class Desk:
         """Request a batch (by default as the marketer); its id."""
         with self.database.write() as session:
             by = by or self.people.marketer
-            return batches.request(
-                session, by, brief or self.brief(), self.brand(), seed=seed
-            ).id
+            return batches.request(session, by, brief or self.brief(), self.brand(), seed=seed).id
 
     def write(self, batch_id: str, writer: Writer, error: str | None = None) -> None:
         """Do the worker's part: write all segments and finish the batch, with `error` if any."""
@@ -186,6 +184,12 @@ class Desk:
         with self.database.write() as session:
             result = session.execute(sa.text(statement), values)
             return list(result) if result.returns_rows else []
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        counted = sa.select(sa.func.count()).select_from(SQLModel.metadata.tables[table])
+        with self.database.read() as session:
+            return session.execute(counted).scalar_one()
 
     def tamper(self, statement: str, **values: Any) -> None:
         """Run one statement with every trigger gone, as whoever has the file could."""

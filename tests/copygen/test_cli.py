@@ -163,7 +163,16 @@ def test_generate_writes_json_and_the_copy_can_be_made_again(
     }  # fmt: skip
     assert [each["slot"] for each in variants] == [1, 2] * 3
     for each in variants:
-        keys = ["segment", "slot", "subject", "preview", "verdict", "findings", "state", "provenance"]
+        keys = [
+            "segment",
+            "slot",
+            "subject",
+            "preview",
+            "verdict",
+            "findings",
+            "state",
+            "provenance",
+        ]
         assert set(keys) <= set(each)
         assert each["state"] == ("blocked" if each["verdict"] == "block" else "pending")
         made_by = each["provenance"]

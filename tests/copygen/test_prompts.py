@@ -38,7 +38,11 @@ Kind: promotional
 """
 """What the packaged adapter was trained on, to the character."""
 
-SOUNDS_LIKE = ["A good coat for a wet Tuesday.", "We fixed the zip. You told us to.", "Here's a hat."]
+SOUNDS_LIKE = [
+    "A good coat for a wet Tuesday.",
+    "We fixed the zip. You told us to.",
+    "Here's a hat.",
+]
 
 
 def load(folder: Path, text: str) -> Prompt:

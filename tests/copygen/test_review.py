@@ -244,9 +244,7 @@ def test_a_tampered_text_can_not_be_approved(desk: Any, variant: Variant) -> Non
         desk.decide(variant)
 
 
-def test_a_blocked_variant_can_not_be_approved(
-    desk: Any, writer_of: Any, word_check: Any
-) -> None:
+def test_a_blocked_variant_can_not_be_approved(desk: Any, writer_of: Any, word_check: Any) -> None:
     texts = ["Wool is back\nSix undyed colours."]
     writer = writer_of(texts, [word_check("Wool", "block")])
     (variant,) = desk.fill(desk.brief(variants=1), writer=writer)
@@ -256,9 +254,7 @@ def test_a_blocked_variant_can_not_be_approved(
 
 @pytest.mark.parametrize("first", ["approve", "reject"])
 @pytest.mark.parametrize("second", ["approve", "reject"])
-def test_a_variant_is_decided_once(
-    desk: Any, variant: Variant, first: str, second: str
-) -> None:
+def test_a_variant_is_decided_once(desk: Any, variant: Variant, first: str, second: str) -> None:
     desk.decide(variant, first)
     with pytest.raises(Conflict, match="by now"):
         desk.decide(variant, second, by=desk.people.other_reviewer)
@@ -327,7 +323,7 @@ def test_what_has_ended_expires_and_nothing_else_does(desk: Any) -> None:
 
 
 def test_a_refused_decision_leaves_no_trace(desk: Any, variant: Variant) -> None:
-    before = desk.sql("SELECT count(*) FROM audit_entry")
+    before = desk.count("audit_entry")
     for kind, by in [
         ("approve", desk.people.marketer),
         ("revoke", desk.people.reviewer),
@@ -335,5 +331,5 @@ def test_a_refused_decision_leaves_no_trace(desk: Any, variant: Variant) -> None
     ]:
         with pytest.raises(CopygenError):
             desk.decide(variant, kind, by=by)
-    assert desk.sql("SELECT count(*) FROM audit_entry") == before
+    assert desk.count("audit_entry") == before
     assert decisions(desk) == []
