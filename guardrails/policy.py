@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guardrails.errors import PolicyError
+from guardrails.lexicon import BASE
 
 POLICIES = resources.files("guardrails") / "policies"
 
@@ -78,4 +79,6 @@ def _hash(policy: bytes) -> str:
         files += folder.glob("data/*.txt")
         for path in sorted(files):
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    package, name = BASE
+    digest.update((resources.files(package) / name).read_bytes())
     return digest.hexdigest()

@@ -26,9 +26,7 @@ class Guardrails:
             PolicyError: the policy names an unknown check or option.
         """
         self.policy = policy or Policy.load()
-        self._checks = (
-            build(self.policy.file, Embedder()) if checks is None else list(checks)
-        )
+        self._checks = build(self.policy.file, Embedder()) if checks is None else list(checks)
 
     @property
     def check_names(self) -> list[str]:

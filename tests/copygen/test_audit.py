@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from copygen.errors import Forbidden
 from copygen.models import AuditEntry, Role, now
 from copygen.services import accounts, audit, review
 
@@ -154,9 +155,14 @@ def test_a_decision_names_who_and_which_text(busy: Any) -> None:
 
 def test_a_change_that_fails_leaves_no_entry(busy: Any) -> None:
     before = verify(busy)
-    with pytest.raises(ZeroDivisionError), busy.database.write() as session:
-        accounts.add_user(session, "new@example.com", Role.ADMIN)[1].index("") / 0
+    with pytest.raises(Forbidden), busy.database.write() as session:
+        _add_and_fail(session)
     assert verify(busy) == before
+
+
+def _add_and_fail(session: Any) -> None:
+    accounts.add_user(session, "new@example.com", Role.ADMIN)
+    raise Forbidden("Not this time.")
 
 
 def test_an_expiry_has_its_entry(desk: Any) -> None:

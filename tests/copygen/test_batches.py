@@ -1,14 +1,17 @@
 """Requesting batches, and storing what was written for them."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
-from copygen.errors import Conflict, Forbidden, InvalidInput, NotFound
+from copygen.errors import Conflict, Forbidden, InvalidInput, NotFound, OutOfSpace
 from copygen.models import BatchState, Finding, RenderedPrompt, Variant, text_sha256
 from copygen.services import batches, brands
 from copygen.services.batches import SEEDS_PER_SEGMENT
+from copygen.services.writing import Written
 
 
 def request(desk: Any, **options: Any) -> str:
@@ -55,6 +58,18 @@ def test_a_repeat_with_the_same_key_is_the_same_batch(desk: Any) -> None:
     assert request(desk, idempotency_key="k") == first
     assert desk.count("batch") == 1
     assert desk.count("brief") == 1
+
+
+def test_repeats_at_the_same_moment_are_the_same_batch(desk: Any) -> None:
+    together = Barrier(4)
+
+    def repeat(_: int) -> str:
+        together.wait(10)
+        return request(desk, idempotency_key="k")
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(repeat, range(4)))) == 1
+    assert desk.count("batch") == 1
 
 
 def test_without_a_key_each_request_is_a_batch(desk: Any) -> None:
@@ -255,14 +270,19 @@ def test_a_source_gives_all_that_a_variant_was_written_from(desk: Any) -> None:
             batches.source(session, "x")
 
 
-def test_a_full_rollback_leaves_no_part_of_a_segment(desk: Any, writer_of: Any) -> None:
+def _store_and_fail(session: Any, job: batches.SegmentJob, written: Written) -> None:
+    batches.store(session, job, written)
+    raise OutOfSpace("The disk is full.")
+
+
+def test_a_full_disk_leaves_no_part_of_a_segment(desk: Any, writer_of: Any) -> None:
     batch_id = request(desk)
     (segment_id,) = begin(desk, batch_id)
     job = begin_segment(desk, segment_id)
     assert job is not None
     written = writer_of().write(job.brand, job.brief, job.segment, job.seed)
-    with pytest.raises(ZeroDivisionError), desk.database.write() as session:
-        batches.store(session, job, written) / 0
+    with pytest.raises(OutOfSpace), desk.database.write() as session:
+        _store_and_fail(session, job, written)
     with desk.database.read() as session:
         assert session.exec(select(Variant)).all() == []
     assert progress(desk, batch_id).segments[0].state == BatchState.RUNNING

@@ -436,7 +436,7 @@ def test_a_folder_that_can_not_be_made_names_the_setting(tmp_path: Path) -> None
         Database(f"sqlite:///{tmp_path / 'home' / 'inner' / 'copygen.sqlite'}")
 
 
-@pytest.mark.parametrize("name", ["with space", "50%", "why?", "a#b", "über"])
+@pytest.mark.parametrize("name", ["with space", "50%", "a#b", "über"])
 def test_a_home_of_any_name_works(tmp_path: Path, new_store: Path, name: str) -> None:
     home = tmp_path / name
     home.mkdir()
@@ -450,6 +450,22 @@ def test_a_home_of_any_name_works(tmp_path: Path, new_store: Path, name: str) ->
             ("x@example.com",)
         ]
     connection.close()
+
+
+def test_a_home_that_no_url_can_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COPYGEN_HOME", str(tmp_path / "why?"))
+    with pytest.raises(InvalidInput, match="COPYGEN_HOME"):
+        Settings.load()
+
+
+def test_an_error_of_the_database_quotes_no_copy(desk: Any, writer_of: Any) -> None:
+    first = one_variant(desk, writer_of)
+    second = Variant(**first.model_dump() | {"id": new_id()})
+    with pytest.raises(IntegrityError) as caught:
+        add(desk.database, second)
+    assert first.subject not in str(caught.value)
 
 
 def test_a_full_disk_is_told_so_and_nothing_is_half_stored(desk: Any) -> None:

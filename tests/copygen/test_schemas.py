@@ -187,6 +187,28 @@ def test_a_tag_that_a_segment_lacks_is_named(path: Path, old: str, new: str, fie
     assert "'new-subscribers'" in error
 
 
+@pytest.mark.parametrize("tag", ["{{ FirstName }}", "{{ user.name }}", "{{ first-name }}", "{{ }}"])
+def test_a_tag_of_another_make_is_refused(path: Path, tag: str) -> None:
+    error = refusal(path, changed("cta: Choose your colour", f"cta: 'Choose, {tag}'"))
+    assert "cta" in str(error)
+    assert "merge tag" in str(error)
+
+
+@pytest.mark.parametrize("fallback", ["}}", "{{ last_name }}", "{% raw %}"])
+def test_a_fallback_that_would_break_its_tag_is_refused(path: Path, fallback: str) -> None:
+    text = changed("{fallback: there, longest: Maximiliana}", f"{{fallback: '{fallback}'}}")
+    error = refusal(path, text)
+    assert error.field is not None
+    assert error.field.startswith("segments.0.merge_tags.first_name")
+
+
+def test_a_mistake_in_the_only_item_does_not_make_its_list_empty(path: Path) -> None:
+    segments = BRIEF[BRIEF.index("segments:") : BRIEF.index("variants: 6")]
+    error = str(refusal(path, changed(segments, "segments: [{name: a, describtion: b}]\n")))
+    assert "segments.0.describtion: unknown key" in error
+    assert "is empty" not in error
+
+
 def test_a_tag_that_only_one_segment_lacks_is_refused(path: Path) -> None:
     text = changed("    merge_tags: {first_name: {fallback: there}}\n", "")
     text = text.replace("cta: Choose your colour", "cta: 'Choose, {{ first_name }}'")

@@ -1,0 +1,111 @@
+"""The worker: nothing that was accepted is lost, and nothing is written twice."""
+
+import time
+from typing import Any
+
+import pytest
+
+from copygen.errors import GenerationFailed
+from copygen.models import BatchState
+from copygen.services import batches
+from copygen.settings import Settings
+from copygen.worker import Worker, WorkerBusy
+
+DEADLINE_S = 30
+POLL_S = 0.05
+
+
+def until_finished(desk: Any, batch_id: str) -> batches.Progress:
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        with desk.database.read() as session:
+            found = batches.progress(session, batch_id)
+        if found.state not in (BatchState.QUEUED, BatchState.RUNNING):
+            return found
+        time.sleep(POLL_S)
+    raise AssertionError(f"the batch is still {found.state}")
+
+
+def test_what_was_accepted_before_the_start_is_written(
+    desk: Any, settings: Settings, writer_of: Any
+) -> None:
+    first, second = desk.request(), desk.request()
+    with Worker(desk.database, settings, writer_of):
+        assert until_finished(desk, first).state == BatchState.DONE
+        assert until_finished(desk, second).state == BatchState.DONE
+    assert desk.count("variant") == 4
+
+
+def test_a_batch_that_was_cut_off_keeps_what_it_has_and_goes_on(
+    desk: Any, settings: Settings, writer_of: Any
+) -> None:
+    segments = [desk.segment("first"), desk.segment("second"), desk.segment("third")]
+    batch_id = desk.request(desk.brief(segments=segments))
+    with desk.database.write() as session:
+        segment_ids = batches.begin(session, batch_id)
+    desk.write_segment(segment_ids[0], writer_of())
+    with desk.database.write() as session:
+        assert batches.begin_segment(session, segment_ids[1]) is not None
+    before = {each.id for each in desk.variants()}
+    with Worker(desk.database, settings, writer_of):
+        status = until_finished(desk, batch_id)
+    assert status.state == BatchState.DONE
+    assert [each.stored for each in status.segments] == [2, 2, 2]
+    assert before < {each.id for each in desk.variants()}
+
+
+def test_a_segment_that_fails_ends_its_batch_and_no_other(
+    desk: Any, settings: Settings, writer_of: Any
+) -> None:
+    class Failing:
+        """Fails at the second segment of each batch that has one."""
+
+        def __init__(self) -> None:
+            self.writer = writer_of()
+
+        def write(self, brand: Any, brief: Any, segment: Any, *more: Any) -> Any:
+            if segment.name == "second":
+                raise GenerationFailed("The model broke off.")
+            return self.writer.write(brand, brief, segment, *more)
+
+    segments = [desk.segment("first"), desk.segment("second"), desk.segment("third")]
+    bad, good = desk.request(desk.brief(segments=segments)), desk.request()
+    with Worker(desk.database, settings, Failing):
+        status = until_finished(desk, bad)
+        assert until_finished(desk, good).state == BatchState.DONE
+    assert (status.state, status.error) == (BatchState.FAILED, "The model broke off.")
+    assert [each.stored for each in status.segments] == [2, 0, 0]
+
+
+def test_a_failure_that_nobody_foresaw_quotes_no_copy(
+    desk: Any, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        def write(self, brand: Any, brief: Any, *more: Any) -> Any:
+            raise RuntimeError(f"can't write {brief.summary}")
+
+    batch_id = desk.request()
+    with Worker(desk.database, settings, Broken):
+        status = until_finished(desk, batch_id)
+    assert status.state == BatchState.FAILED
+    assert status.error == "Writing broke off (RuntimeError)."
+    assert desk.brief().summary not in caplog.text
+
+
+def test_progress_is_told_while_it_writes(desk: Any, settings: Settings, writer_of: Any) -> None:
+    told: list[tuple[str, str, int, int]] = []
+    batch_id = desk.request()
+    with Worker(desk.database, settings, writer_of, lambda *each: told.append(each)):
+        until_finished(desk, batch_id)
+    assert told == [(batch_id, "new-subscribers", 16, 16)]
+
+
+def test_a_home_has_one_worker(desk: Any, settings: Settings, writer_of: Any) -> None:
+    with Worker(desk.database, settings, writer_of) as worker:
+        assert worker.alive
+        with pytest.raises(WorkerBusy), Worker(desk.database, settings, writer_of):
+            pass
+        assert worker.alive
+    assert not worker.alive
+    with Worker(desk.database, settings, writer_of) as again:
+        assert again.alive
