@@ -28,7 +28,7 @@ from copygen.database import Database
 from copygen.errors import CopygenError, GenerationFailed, InvalidInput, NotFound, WeightsMissing
 from copygen.generation import weights
 from copygen.main import create_app, make_guardrails, make_writer
-from copygen.models import BatchState, Role, text_sha256
+from copygen.models import BatchState, Role, now, text_sha256
 from copygen.prompts import Prompt
 from copygen.resources import data_folder
 from copygen.services import accounts, audit, batches, brands
@@ -50,6 +50,12 @@ def generate(
     _quiet()
     began = time.monotonic()
     brief = schemas.load(schemas.Brief, path)
+    if brief.offer and brief.offer.ends and brief.offer.ends <= now():
+        print(
+            f"{path}: offer.ends is past, so nothing of this can be approved or sent. "
+            "Give a later end, or leave it out.",
+            file=sys.stderr,
+        )
     database = Database(settings.store_url)
     brand = _find_brand(database, brief, path, brand_path)
     batch_id = _write(settings, database, brief, brand, seed)

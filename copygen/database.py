@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session
 
 from copygen.errors import CopygenError, DatabaseTooNew, InvalidInput, OutOfSpace
@@ -46,7 +46,8 @@ class Database:
         connect_args: dict[str, Any] = {}
         if self.sqlite:
             connect_args = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
-        self.engine = sa.create_engine(url, connect_args=connect_args)
+        # Errors are logged, and their parameters may hold copy.
+        self.engine = sa.create_engine(url, connect_args=connect_args, hide_parameters=True)
         if self.sqlite:
             sa.event.listen(self.engine, "connect", _on_connect)
             sa.event.listen(self.engine, "begin", _on_begin)
@@ -125,7 +126,7 @@ def translated(what: str) -> Iterator[None]:
     """Turn a driver's errors that a person can mend into errors that say how."""
     try:
         yield
-    except (OperationalError, DatabaseError) as error:
+    except DatabaseError as error:
         message = str(error.orig)
         if "disk is full" in message or "No space left" in message:
             raise OutOfSpace(f"{what}: the disk is full. Free some space and try again.") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import StrictUndefined, Template, TemplateError, UndefinedError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -77,8 +77,9 @@ class Prompt:
                 raise InvalidInput(f"{name}: the variable {variable!r} is unknown.")
         try:
             return self._template.render(variables)
-        except UndefinedError as error:
-            raise InvalidInput(f"{name}: {error.message}.") from error
+        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            # Refused by the sandbox, a filter on the wrong kind of value, an include.
+            raise InvalidInput(f"{name}: {error}.") from error
 
     def record(self) -> dict[str, str]:
         """What the provenance keeps."""

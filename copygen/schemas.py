@@ -2,7 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Hashable, Iterator, Mapping
+import unicodedata
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -22,8 +24,9 @@ from pydantic import (
 import guardrails.types as plain
 from copygen.errors import InvalidInput
 
-TAG = re.compile(r"\{\{\s*([a-z][a-z0-9_]{0,40})\s*(?:\|[^{}]*)?\}\}")
-"""A merge tag, written short (`{{ first_name }}`) or with its fallback."""
+TAG = re.compile(r"\{\{([^{}|]*)(?:\|[^{}]*)?\}\}")
+"""A merge tag, written short (`{{ first_name }}`) or with its fallback. Its name may be any text:
+one that no segment has is to be told, and not to be passed over."""
 
 MAX_VALUES = 20_000
 """Most values in a file, aliases counted wherever they stand."""
@@ -38,8 +41,27 @@ def _one_line(value: Any) -> Any:
 
 
 def _printable(value: str) -> str:
-    if any(ord(character) < 32 or 0xD800 <= ord(character) < 0xE000 for character in value):
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in value):
         raise ValueError("holds a control character or half a character; take it out")
+    return value
+
+
+def _without_braces(value: str) -> str:
+    if "{" in value or "}" in value:
+        raise ValueError("holds a brace, which would end its merge tag; take it out")
+    return value
+
+
+def _date_and_time(value: Any) -> Any:
+    """Numbers are no dates: 20261006 would read as seconds since 1970."""
+    if not isinstance(value, datetime) and not re.match(r"\d{4}-\d\d-\d\d[Tt ]\d", str(value)):
+        raise ValueError("must be a date, a time and a time zone, as 2026-10-06T23:59:00+01:00")
+    return value
+
+
+def _of_our_time(value: datetime) -> datetime:
+    if not 2000 <= value.year < 3000:
+        raise ValueError("must be between the years 2000 and 2999")
     return value
 
 
@@ -58,8 +80,13 @@ class MergeTag(plain.MergeTag):
     """A value that the campaign tool fills in; the fallback is what readers without it see."""
 
     model_config = STRICT
-    fallback: Line
-    longest: Annotated[str, BeforeValidator(_one_line), StringConstraints(max_length=200)] = ""
+    fallback: Annotated[Line, AfterValidator(_without_braces)]
+    longest: Annotated[
+        str,
+        BeforeValidator(_one_line),
+        StringConstraints(max_length=200),
+        AfterValidator(_printable),
+    ] = ""
 
 
 class Segment(plain.Segment):
@@ -76,8 +103,13 @@ class Offer(plain.Offer):
 
     model_config = STRICT
     text: Line
-    code: Annotated[str, StringConstraints(pattern=r"^\S{2,40}$")] | None = None
-    ends: AwareDatetime | None = None
+    code: (
+        Annotated[str, StringConstraints(pattern=r"^\S{2,40}$"), AfterValidator(_printable)] | None
+    ) = None
+    ends: (
+        Annotated[AwareDatetime, BeforeValidator(_date_and_time), AfterValidator(_of_our_time)]
+        | None
+    ) = None
     terms: Line | None = None
 
 
@@ -114,7 +146,7 @@ class Brief(plain.Brief):
         if twice:
             raise ValueError(f"segments: {twice[0]!r} stands there twice; rename one")
         for field, text in self.texts():
-            for tag in TAG.findall(text):
+            for tag in map(str.strip, TAG.findall(text)):
                 for segment in self.segments:
                     if tag not in segment.merge_tags:
                         raise ValueError(
@@ -141,7 +173,10 @@ class Brand(plain.Brand):
     slug: Slug
     name: Line
     voice: Annotated[
-        str, BeforeValidator(_one_line), StringConstraints(min_length=1, max_length=2000)
+        str,
+        BeforeValidator(_one_line),
+        StringConstraints(min_length=1, max_length=2000),
+        AfterValidator(_printable),
     ]
     on_voice: tuple[Line, ...] = Field(default=(), max_length=200)
     off_voice: tuple[Line, ...] = Field(default=(), max_length=200)
@@ -224,7 +259,8 @@ def validate(
         return kind.model_validate(raw)
     except ValidationError as error:
         problems = [
-            (_line(each["loc"], lines or {}), *describe(each, kind)) for each in error.errors()[:5]
+            (_line(each["loc"], lines or {}), *describe(each, kind))
+            for each in told(error.errors())[:5]
         ]
         text = "\n".join(f"{name}{where}: {message}" for where, _, message in problems)
         raise InvalidInput(text, field=problems[0][1]) from error
@@ -241,6 +277,20 @@ def _line(location: tuple[Hashable, ...], lines: Mapping[tuple[Hashable, ...], i
         None,
     )
     return f", line {line}" if line else ""
+
+
+def told(errors: Sequence[Any]) -> list[Any]:
+    """`errors` of pydantic without what only follows from others: a list whose items all have
+    mistakes counts as empty."""
+    return [
+        each
+        for each in errors
+        if each["type"] != "too_short"
+        or not any(
+            len(other["loc"]) > len(each["loc"]) and other["loc"][: len(each["loc"])] == each["loc"]
+            for other in errors
+        )
+    ]
 
 
 def describe(error: Any, kind: type[BaseModel] | None = None) -> tuple[str, str]:

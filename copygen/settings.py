@@ -59,6 +59,8 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = f"COPYGEN_{first['loc'][0]}".upper()
             raise InvalidInput(f"{name}: {first['msg']}.", field=name) from error
+        if "?" in str(settings.home):
+            raise InvalidInput("COPYGEN_HOME: a path without '?', please.", field="COPYGEN_HOME")
         return settings.model_copy(
             update={
                 "home": settings.home.expanduser().absolute(),

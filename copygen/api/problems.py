@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from copygen.errors import CopygenError, InvalidInput
-from copygen.schemas import describe
+from copygen.schemas import describe, told
 
 PREFIX = "/api/"
 
@@ -35,7 +35,7 @@ def answer(error: CopygenError) -> JSONResponse:
 def invalid(error: RequestValidationError) -> JSONResponse:
     """The answer to a request that breaks its schema: the field and what is wrong with it."""
     errors = []
-    for each in error.errors():
+    for each in told(list(error.errors())):
         if each["type"] == "json_invalid":
             return problem(400, "Bad request", "The body is not JSON.")
         location = each["loc"][1:]  # After "body", "query", "path" or "header".
@@ -48,6 +48,7 @@ def add_problems(app: FastAPI) -> None:
     """Answer errors on the API's paths; those of other paths are left to whoever owns them."""
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_any)
 
 
 def _on_invalid(_: Request, error: Exception) -> JSONResponse:
@@ -58,7 +59,14 @@ def _on_invalid(_: Request, error: Exception) -> JSONResponse:
 def _on_http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
     titles = {404: "Not found", 405: "Method not allowed"}
-    return problem(error.status_code, titles.get(error.status_code, "Error"), str(error.detail))
+    answer = problem(error.status_code, titles.get(error.status_code, "Error"), str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+def _on_any(_: Request, error: Exception) -> JSONResponse:
+    """Ours: the error's own text may quote copy, so it stays inside."""
+    return problem(500, "Internal error", f"That was our mistake ({type(error).__name__}).")
 
 
 class BodyLimit:

@@ -185,6 +185,7 @@ def _tagged(body: BaseModel, if_none_match: str | None) -> Response:
     content = body.model_dump_json().encode()
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": etag, "Cache-Control": "no-cache"}
-    if if_none_match is not None and etag in {each.strip() for each in if_none_match.split(",")}:
+    known = {each.strip().removeprefix("W/") for each in (if_none_match or "").split(",")}
+    if known & {etag, "*"}:
         return Response(status_code=304, headers=headers)
     return JSONResponse(body.model_dump(mode="json"), headers=headers)

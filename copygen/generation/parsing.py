@@ -5,7 +5,11 @@ from collections.abc import Mapping
 
 from guardrails.types import MergeTag
 
-LABEL = re.compile(r"^\W{0,3}(subject|preview|preheader)(?: line| text)?\W{0,3}:\W{0,2}\s*", re.I)
+LABEL = re.compile(
+    r"^[\s*_#>-]{0,4}(subject|preview|preheader)(?: line| text)?[\s*_]{0,3}:[\s*_]{0,4}", re.I
+)
+"""A label with its list and emphasis marks; never a sign of the text, as a price's currency."""
+
 TAG = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\s*(?:\|[^{}]*)?\}\}")
 
 
@@ -17,6 +21,9 @@ def parse(text: str, merge_tags: Mapping[str, MergeTag]) -> tuple[str, str] | No
     """
     lines = [line.strip() for line in text.strip().splitlines() if line.strip()]
     if len(lines) != 2:
+        return None
+    labels = [match[1].lower() if (match := LABEL.match(line)) else "" for line in lines]
+    if labels[0].startswith("pre") or labels[1] == "subject":
         return None
     subject, preview = (_bare(line) for line in lines)
     if not subject or not preview or subject.casefold() == preview.casefold():

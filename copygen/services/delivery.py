@@ -1,14 +1,13 @@
 """Delivery: what campaign tools may pull. Text leaves here and nowhere else, and only approved."""
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 
 from copygen.errors import InvalidInput, NotFound
 from copygen.models import (
@@ -72,12 +71,7 @@ def variants(
     query = _joined().where(Variant.state == status).order_by(col(moment), col(Variant.id))
     if approved:
         query = query.where(
-            sa.or_(col(Variant.expires_at).is_(None), col(Variant.expires_at) > now()),
-            sa.exists().where(
-                col(Decision.variant_id) == Variant.id,
-                col(Decision.kind) == DecisionKind.APPROVE,
-                col(Decision.sha256) == Variant.sha256,
-            ),
+            sa.or_(col(Variant.expires_at).is_(None), col(Variant.expires_at) > now()), _bound()
         )
     if brand:
         query = query.where(Brief.brand_slug == brand)
@@ -93,12 +87,10 @@ def variants(
                 sa.and_(col(moment) == after, col(Variant.id) > last),
             )
         )
-    rows = session.exec(query.limit(limit + 1)).all()
-    items = [
-        _delivered(*row)
-        for row in rows[:limit]
-        if not approved or text_sha256(row[0].subject, row[0].preview) == row[0].sha256
-    ]
+    rows = session.execute(query.limit(limit + 1)).all()
+    items = [_delivered(*row) for row in rows[:limit]]
+    if approved:
+        items = [item for item in items if item.subject is not None]
     following = None
     if len(rows) > limit:
         last_row = rows[limit - 1][0]
@@ -112,15 +104,28 @@ def one(session: Session, variant_id: str) -> Delivered:
     Raises:
         NotFound: there is no such variant.
     """
-    row = session.exec(_joined().where(Variant.id == variant_id)).first()
+    row = session.execute(_joined().where(Variant.id == variant_id)).first()
     if row is None:
         raise NotFound(f"There is no variant {variant_id!r}.")
     return _delivered(*row)
 
 
+def _bound() -> Any:
+    """Whether an approval binds the SHA-256 that stands beside the text."""
+    return (
+        sa.exists()
+        .where(
+            col(Decision.variant_id) == Variant.id,
+            col(Decision.kind) == DecisionKind.APPROVE,
+            col(Decision.sha256) == Variant.sha256,
+        )
+        .correlate(Variant)
+    )
+
+
 def _joined() -> Any:
     return (
-        select(Variant, Slot, Segment, Brief)
+        sa.select(Variant, Slot, Segment, Brief, _bound().label("bound"))
         .join(Slot, col(Slot.id) == Variant.slot_id)
         .join(Segment, col(Segment.id) == Slot.segment_id)
         .join(Batch, col(Batch.id) == Segment.batch_id)
@@ -128,9 +133,14 @@ def _joined() -> Any:
     )
 
 
-def _delivered(variant: Variant, slot: Slot, segment: Segment, brief: Brief) -> Delivered:
-    live = variant.state == VariantState.APPROVED and (
-        variant.expires_at is None or variant.expires_at > now()
+def _delivered(
+    variant: Variant, slot: Slot, segment: Segment, brief: Brief, bound: bool
+) -> Delivered:
+    live = (
+        variant.state == VariantState.APPROVED
+        and (variant.expires_at is None or variant.expires_at > now())
+        and bound
+        and text_sha256(variant.subject, variant.preview) == variant.sha256
     )
     return Delivered(
         variant.id,
@@ -157,6 +167,7 @@ def _decode(cursor: str) -> tuple[datetime, str]:
         moment, identifier = datetime.fromisoformat(content[0]), str(content[1])
         if moment.tzinfo is None:
             raise ValueError("naive")
-    except (ValueError, binascii.Error, TypeError, IndexError, KeyError, UnicodeError) as error:
+        moment = moment.astimezone(UTC)
+    except (ValueError, TypeError, LookupError, OverflowError, RecursionError) as error:
         raise InvalidInput("cursor: take it as it came in next_cursor.", field="cursor") from error
     return moment, identifier

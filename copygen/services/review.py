@@ -1,5 +1,6 @@
 """Review: the queue, one variant with all that a reviewer needs, and decisions."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -161,17 +162,17 @@ def following(session: Session, filters: Filters, variant_id: str) -> str | None
     return found or (rows[0].id if rows and rows[0].id != variant_id else None)
 
 
-def detail(session: Session, variant_id: str) -> Detail:
-    """A variant with all that a decision takes.
+def detail(session: Session, variant_id: str, *, lock: bool = False) -> Detail:
+    """A variant with all that a decision takes; with `lock`, nobody else can change it meanwhile.
 
     Raises:
         NotFound: there is no such variant.
     """
-    row = session.execute(
-        _joined(sa.select(Variant, Slot, Segment, Batch, Brief)).where(
-            col(Variant.id) == variant_id
-        )
-    ).first()
+    query = _joined(sa.select(Variant, Slot, Segment, Batch, Brief))
+    query = query.where(col(Variant.id) == variant_id)
+    if lock:
+        query = query.with_for_update(of=Variant)
+    row = session.execute(query).first()
     if row is None:
         raise NotFound(f"There is no variant {variant_id!r}.")
     variant, slot, segment, batch, brief = row
@@ -218,9 +219,11 @@ def decide(
     reason = reason.strip()
     if kind != DecisionKind.APPROVE and not reason:
         raise InvalidInput(f"reason: say why, to {kind}.", field="reason")
+    if any(unicodedata.category(each) in ("Cc", "Cs") and not each.isspace() for each in reason):
+        raise InvalidInput("reason: holds a control character; take it out.", field="reason")
     if len(reason) > 1000:
         raise InvalidInput("reason: at most 1,000 characters.", field="reason")
-    found = detail(session, variant_id)
+    found = detail(session, variant_id, lock=True)
     variant = found.variant
     if kind == DecisionKind.APPROVE and found.batch.requested_by == user.id:
         raise Forbidden("You requested this batch, so somebody else must approve it.")

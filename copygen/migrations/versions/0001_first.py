@@ -44,6 +44,15 @@ FIXED = {
         "seed",
         "created_at",
     ],
+    "segment": [
+        "id",
+        "batch_id",
+        "position",
+        "name",
+        "document",
+        "high_sensitivity",
+        "wanted",
+    ],
     "brief": ["id", "brand_slug", "campaign", "document", "created_at"],
 }
 KEPT = [
