@@ -30,7 +30,6 @@ $(VENV)/installed-dev: pyproject.toml $(VENV)/installed
 	@touch $@
 
 demo: $(VENV)/installed
-	@$(BIN)/copygen models pull
 	@$(BIN)/copygen demo
 
 serve: $(VENV)/installed

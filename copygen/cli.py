@@ -173,7 +173,3 @@ def _fail(message: str, status: int, *, debug: bool = False) -> None:
         raise
     print(f"copygen: {message}", file=sys.stderr)
     sys.exit(status)
-
-
-if __name__ == "__main__":
-    main()

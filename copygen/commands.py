@@ -17,17 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-import uvicorn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from copygen import schemas
+from copygen.composition import make_guardrails, make_writer
 from copygen.database import Database
 from copygen.errors import CopygenError, GenerationFailed, InvalidInput, NotFound, WeightsMissing
 from copygen.generation import weights
-from copygen.main import create_app, make_guardrails, make_writer
 from copygen.models import BatchState, Role, now, text_sha256
 from copygen.prompts import Prompt
 from copygen.resources import data_folder
@@ -39,7 +38,7 @@ from guardrails.__main__ import check as filter_lines
 
 DEMO_BRIEF = Path("briefs") / "autumn-knitwear.yaml"
 DEMO_REVIEWER = "reviewer@example.com"
-POLL_S = 0.2
+POLL_S = 0.1
 FINISHED = (BatchState.DONE, BatchState.FAILED, BatchState.CANCELLED)
 
 
@@ -92,6 +91,8 @@ def generate(
 
 def demo(settings: Settings, seed: int | None) -> None:
     """Write the packaged example, and make a login to review it with."""
+    if not settings.model and weights.installed() is None:
+        pull_models(settings)
     path = data_folder("examples") / DEMO_BRIEF
     generate(
         settings,
@@ -263,6 +264,11 @@ def check(settings: Settings, path: Path | None, policy: Path | None) -> None:
 
 def serve(settings: Settings, *, open_page: bool) -> None:
     """Start the web UI, the API and the worker in one process."""
+    # Imported here since the other commands would wait for it in vain.
+    import uvicorn
+
+    from copygen.main import create_app
+
     try:
         listening = socket.create_server((settings.host, settings.port))
     except OSError as error:
@@ -415,5 +421,6 @@ def list_prompts(*, as_json: bool) -> None:
 
 def _quiet() -> None:
     """Libraries' notices would cut through the progress bars."""
-    logging.basicConfig(level=logging.ERROR)
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    logging.getLogger("copygen").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore")

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -10,36 +9,12 @@ from fastapi.responses import JSONResponse
 from copygen import __version__
 from copygen.api.problems import BodyLimit, add_problems
 from copygen.api.routes import router
+from copygen.composition import make_writer
 from copygen.database import Database
-from copygen.errors import InvalidInput
-from copygen.generation.transformer import TransformerGenerator
-from copygen.resources import data_folder
 from copygen.services.writing import Writer
 from copygen.settings import Settings
 from copygen.worker import Worker
-from guardrails import Guardrails, GuardrailsError, Policy
 from review_ui.routes import add_pages
-
-
-def make_guardrails(policy: Path | None) -> Guardrails:
-    """The guardrails of the policy file, or of the packaged one.
-
-    Raises:
-        InvalidInput: the policy, or a rule pack that it needs, can't be used.
-    """
-    try:
-        return Guardrails(Policy.load(policy))
-    except GuardrailsError as error:
-        raise InvalidInput(str(error), field="COPYGEN_POLICY") from error
-
-
-def make_writer(settings: Settings) -> Writer:
-    """The writer that `settings` describe, its model loaded."""
-    guardrails = make_guardrails(settings.policy)
-    generator = TransformerGenerator(
-        settings.model, settings.cache, settings.device, settings.threads
-    )
-    return Writer(generator, guardrails, data_folder("prompts"))
 
 
 def create_app(

@@ -26,10 +26,10 @@ from copygen.settings import Settings
 logger = logging.getLogger(__name__)
 
 QUEUE = "batches"
-POLL_S = 0.3
+POLL_S = 0.1
 """How often the store is asked for new batches."""
 
-EXPIRY_POLLS = 100
+EXPIRY_POLLS = 300
 """Every so many polls, variants whose offer has ended are marked expired."""
 
 STOP_S = 60

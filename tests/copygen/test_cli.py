@@ -15,7 +15,7 @@ from copygen.database import Database
 def run(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `copygen` with a home of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "copygen.cli", *arguments],
+        [sys.executable, "-m", "copygen", *arguments],
         env={**os.environ, "COPYGEN_HOME": str(home), **environment},
         capture_output=True,
         text=True,

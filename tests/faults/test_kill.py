@@ -20,7 +20,7 @@ DEADLINE_S = 240
 def start_worker(home: Path) -> "subprocess.Popen[bytes]":
     """A worker of its own process, as `copygen worker` starts it."""
     return subprocess.Popen(
-        [sys.executable, "-m", "copygen.cli", "worker"],
+        [sys.executable, "-m", "copygen", "worker"],
         env={**os.environ, "COPYGEN_HOME": str(home)},
         stderr=subprocess.DEVNULL,
     )
