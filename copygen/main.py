@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import sqlalchemy as sa
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
@@ -56,7 +57,7 @@ def create_app(
     def readyz() -> JSONResponse:
         """Whether the store answers and the worker works."""
         with database.read() as session:
-            session.connection()
+            session.execute(sa.text("SELECT version_num FROM alembic_version"))
         ready = app.state.worker.alive
         return JSONResponse({"status": "ok" if ready else "no worker"}, 200 if ready else 503)
 

@@ -1,7 +1,8 @@
 """Tables of the store, and the state changes that they allow.
 
 Texts of briefs, brands and variants live here and nowhere else. What may change and how is held
-by triggers in the database itself (see `migrations/`), made from the tables of transitions below.
+by triggers in the database itself (see `migrations/`); a test holds them to the tables of
+transitions below.
 """
 
 import enum

@@ -11,19 +11,23 @@ import platform
 import threading
 import traceback
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, TypeVar
 
+import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, SetWorkflowID
+from sqlmodel import Session
 
-from copygen.database import Database, make_folder
-from copygen.errors import CopygenError
+from copygen.database import Database, make_folder, translated
+from copygen.errors import CopygenError, StoreFailed
 from copygen.services import batches, review
 from copygen.services.writing import Writer
 from copygen.settings import Settings
 
 logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 QUEUE = "batches"
 POLL_S = 0.1
@@ -31,6 +35,12 @@ POLL_S = 0.1
 
 EXPIRY_POLLS = 300
 """Every so many polls, variants whose offer has ended are marked expired."""
+
+RETRY_S = 2.0
+"""Wait before the store is tried again."""
+
+ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+"""States of workflows that do nothing more."""
 
 STOP_S = 60
 """Longest wait, at the end, for the round of candidates that is being written."""
@@ -75,6 +85,7 @@ class Worker:
         self._progress = progress
         self._wait = wait
         self._stop = threading.Event()
+        self._started: Future[None] = Future()
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
         self._lock: IO[bytes] | None = None
@@ -85,10 +96,9 @@ class Worker:
         Raises:
             WorkerBusy: another process is the worker of this home.
         """
-        if not self._wait:
-            self._lock = _take_lock(self._settings.home / "worker.lock")
-            self._launch()
         self._thread.start()
+        if not self._wait:
+            self._started.result()
         return self
 
     def __exit__(
@@ -106,19 +116,31 @@ class Worker:
             DBOS.destroy(destroy_registry=True)
             self._lock.close()
 
+    def _become(self) -> None:
+        """Take the lock and start, or leave all as it was."""
+        lock = _take_lock(self._settings.home / "worker.lock")
+        try:
+            self._launch()
+        except BaseException:
+            lock.close()
+            raise
+        self._lock = lock
+
     def _launch(self) -> None:
         """Start the workflow engine, which takes up what an earlier worker left."""
         for name in ("dbos", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        url = self._settings.workflows_url
         config: DBOSConfig = {
             "name": "copygen",
-            "system_database_url": self._settings.workflows_url,
+            "system_database_url": url,
             "application_version": APPLICATION_VERSION,
             # A SQLite home has one worker; on a shared database each machine takes up its own work.
             "executor_id": "local" if self._database.sqlite else platform.node(),
             "log_level": "ERROR",
             "enable_otlp": False,
         }
+        DBOS.destroy(destroy_registry=True)  # What a launch that failed left.
         DBOS(config=config)
 
         @DBOS.workflow(name="write_batch", max_recovery_attempts=None)
@@ -126,8 +148,9 @@ class Worker:
             self._run(batch_id)
 
         self._workflow = write_batch
-        DBOS.launch()
-        DBOS.register_queue(QUEUE, concurrency=1, polling_interval_sec=POLL_S)
+        with translated(f"The workflow store {sa.make_url(url).render_as_string()}"):
+            DBOS.launch()
+            DBOS.register_queue(QUEUE, concurrency=1, polling_interval_sec=POLL_S)
 
     @property
     def alive(self) -> bool:
@@ -146,13 +169,18 @@ class Worker:
             return self._writer
 
     def _work(self) -> None:
-        """Become the worker, if that is still to be done, and hand over batches until stopped."""
+        """Become the worker and hand over batches until stopped."""
         while self._lock is None and not self._stop.is_set():
             try:
-                self._lock = _take_lock(self._settings.home / "worker.lock")
-                self._launch()
-            except WorkerBusy:
-                self._stop.wait(POLL_S)
+                self._become()
+                self._started.set_result(None)
+            except Exception as error:
+                if not self._wait:
+                    self._started.set_exception(error)
+                    return
+                if not isinstance(error, WorkerBusy):
+                    logger.error("the worker can't start: %s", _told(error))
+                self._stop.wait(RETRY_S)
         handed: set[str] = set()
         polls = 0
         while not self._stop.is_set():
@@ -164,8 +192,9 @@ class Worker:
                 polls += 1
             except Exception as error:
                 # A full disk or a lost connection may pass: what was accepted must not wait for a
-                # restart. The text of the error may quote copy, so its type alone is logged.
-                logger.error("handing over batches failed: %s", type(error).__name__)
+                # restart.
+                logger.error("handing over batches failed: %s", _told(error))
+                self._stop.wait(RETRY_S)
             self._stop.wait(POLL_S)
 
     def _dispatch(self, handed: set[str]) -> None:
@@ -174,7 +203,7 @@ class Worker:
             opened = batches.open_batches(session)
         for batch_id in opened:
             if batch_id not in handed:
-                with SetWorkflowID(batch_id):
+                with SetWorkflowID(_free_id(batch_id)):
                     DBOS.enqueue_workflow(QUEUE, self._workflow, batch_id)
                 handed.add(batch_id)
 
@@ -188,8 +217,19 @@ class Worker:
         DBOS.run_step({"name": "finish"}, self._finish, batch_id, error)
 
     def _begin(self, batch_id: str) -> list[str]:
-        with self._database.write() as session:
-            return batches.begin(session, batch_id)
+        return self._stored(lambda session: batches.begin(session, batch_id))
+
+    def _stored(self, change: Callable[[Session], Result]) -> Result:
+        """The result of a transaction, tried again while the store can't be used: what the model
+        wrote, and that a batch goes on, is not given up for a full disk."""
+        while True:
+            try:
+                with self._database.write() as session:
+                    return change(session)
+            except StoreFailed as error:
+                logger.error("%s", error)
+            if self._stop.wait(RETRY_S):
+                raise Stopped
 
     def _segment(self, batch_id: str, segment_id: str) -> str | None:
         """Write and store one segment; what went wrong, in words that may be shown."""
@@ -200,20 +240,18 @@ class Worker:
         if self._stop.is_set():
             raise Stopped
         try:
-            with self._database.write() as session:
-                job = batches.begin_segment(session, segment_id)
+            job = self._stored(lambda session: batches.begin_segment(session, segment_id))
             if job is None:
                 return None
 
             def progress(done: int, planned: int) -> None:
-                if self._stop.is_set():
-                    raise Stopped
                 if self._progress is not None:
                     self._progress(batch_id, job.segment.name, done, planned)
+                if self._stop.is_set():
+                    raise Stopped
 
             written = self.load().write(job.brand, job.brief, job.segment, job.seed, progress)
-            with self._database.write() as session:
-                batches.store(session, job, written)
+            self._stored(lambda session: batches.store(session, job, written))
         except CopygenError as error:
             return str(error)
         except Exception as error:
@@ -225,8 +263,21 @@ class Worker:
         return None
 
     def _finish(self, batch_id: str, error: str | None) -> None:
-        with self._database.write() as session:
-            batches.finish(session, batch_id, error)
+        self._stored(lambda session: batches.finish(session, batch_id, error))
+
+
+def _told(error: Exception) -> str:
+    """What may be logged of an error: ours are written for it, others' texts may quote copy."""
+    return str(error) if isinstance(error, CopygenError) else type(error).__name__
+
+
+def _free_id(batch_id: str) -> str:
+    """The batch's id, or, where a workflow of that id broke off, the id of a further attempt."""
+    attempt, identifier = 1, batch_id
+    while (status := DBOS.get_workflow_status(identifier)) and status.status in ENDED:
+        attempt += 1
+        identifier = f"{batch_id}.{attempt}"
+    return identifier
 
 
 def _take_lock(path: Path) -> IO[bytes]:

@@ -1,12 +1,14 @@
 """Running the checks of a policy over texts."""
 
 import logging
+import threading
 import unicodedata
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 
 from guardrails.checks import build
 from guardrails.embeddings import Embedder
+from guardrails.errors import GuardrailsError
 from guardrails.policy import Policy
 from guardrails.types import Check, Finding, Item, Outcome, Report, Result
 
@@ -27,11 +29,6 @@ class Guardrails:
         """
         self.policy = policy or Policy.load()
         self._checks = build(self.policy.file, Embedder()) if checks is None else list(checks)
-
-    @property
-    def check_names(self) -> list[str]:
-        """Names of the checks, in the order they run."""
-        return [TEXT, *(check.name for check in self._checks)]
 
     def check(self, items: Sequence[Item]) -> list[Report]:
         """Judge `items`: one report each, in order. Nothing raises: a check that fails blocks."""
@@ -64,14 +61,21 @@ class Guardrails:
         A crash over many items is tried again item by item, so that one bad text doesn't block
         its neighbours. The thread of a check that timed out can't be killed; its answer is dropped.
         """
-        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"check-{check.name}")
+        future: Future[list[Result]] = Future()
+        # Not a pool: the interpreter would wait at its end for a thread that hangs.
+        thread = threading.Thread(target=_answer, args=(future, check, items), daemon=True)
+        thread.start()
         try:
-            results = executor.submit(check.run, items).result(self.policy.file.timeout_s)
+            results = future.result(self.policy.file.timeout_s)
             if len(results) != len(items):
                 raise RuntimeError(f"{len(results)} results for {len(items)} items")
             return list(results)
         except TimeoutError:
             logger.error("check %s timed out over %d texts", check.name, len(items))
+            return [None] * len(items)
+        except GuardrailsError as error:
+            # Something is missing for all of them; the text names it and the fix.
+            logger.error("check %s can't run: %s", check.name, error)
             return [None] * len(items)
         except Exception as error:
             # The text of an error may quote the checked text, so only its type is logged.
@@ -79,8 +83,13 @@ class Guardrails:
             if len(items) == 1:
                 return [None]
             return [self._run(check, [item])[0] for item in items]
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _answer(future: "Future[list[Result]]", check: Check, items: Sequence[Item]) -> None:
+    try:
+        future.set_result(check.run(items))
+    except BaseException as error:
+        future.set_exception(error)
 
 
 def _outcome(result: Result) -> Outcome:

@@ -19,6 +19,8 @@ def login_routes(view: View, guard: Guard, database: Database) -> APIRouter:
     """GET and POST /login, POST /logout."""
     router = APIRouter(include_in_schema=False)
     throttle = Throttle()
+    # A shared address may have many people behind it, and a guesser many accounts.
+    by_address = Throttle(limit=100)
 
     @router.get("/login")
     def login_form(request: Request, next: str = "") -> Response:
@@ -38,15 +40,19 @@ def login_routes(view: View, guard: Guard, database: Database) -> APIRouter:
         next = local_path(next)
         address = request.client.host if request.client else ""
         key = f"{address} {email.strip().lower()[:320]}"
-        if throttle.is_closed(key):
+        if throttle.is_closed(key) or by_address.is_closed(address):
             return view.page(request, LoginPage(None, next, email, TOO_OFTEN), 429)
         try:
+            with database.read() as session:
+                user = accounts.authenticate(session, email, password)
+                session.expunge(user)
             with database.write() as session:
-                token, _ = accounts.log_in(session, email, password)
+                token, _ = accounts.log_in(session, user)
                 # A login that was there before is over: its token is known to this browser.
                 accounts.log_out(session, request.cookies.get(COOKIE, ""))
         except Unauthenticated as error:
             throttle.failed(key)
+            by_address.failed(address)
             return view.page(request, LoginPage(None, next, email, str(error)), 401)
         throttle.forget(key)
         response = RedirectResponse(next, 303)

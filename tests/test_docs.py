@@ -1,6 +1,9 @@
 """The README and the code say the same."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import typer
@@ -12,7 +15,10 @@ from copygen.settings import Settings
 from guardrails.checks import CHECKS
 from guardrails.policy import Policy
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+ELSEWHERE = ("make ", "copygen serve")
+"""Commands that run on until stopped, or install: other tests and the continuous build run them."""
 
 
 def commands() -> list[str]:
@@ -23,6 +29,26 @@ def commands() -> list[str]:
         inner = getattr(command, "commands", None)
         found += [f"copygen {name} {each}" for each in inner] if inner else [f"copygen {name}"]
     return found
+
+
+def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    commands = [line for line in lines if line and not line.startswith(ELSEWHERE)]
+    assert len(commands) >= 5
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path, "COPYGEN_HOME": str(tmp_path / "home")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    assert (tmp_path / "variants.json").stat().st_size > 1000
 
 
 def test_every_command_is_in_the_readme_and_no_other() -> None:
@@ -49,7 +75,7 @@ def test_roles_and_scopes_are_in_the_readme() -> None:
 
 
 def test_every_library_and_its_job_are_in_the_readme() -> None:
-    text = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    text = (ROOT / "pyproject.toml").read_text()
     for name in re.findall(r'^    "([a-z0-9-]+)[\[>=]', text, re.MULTILINE):
         assert f"| {name} |" in README, name
 

@@ -1,7 +1,7 @@
 """Who calls: bearer keys and their scopes."""
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -42,6 +42,3 @@ def needs(scope: Scope) -> Callable[..., User]:
             return owner
 
     return user
-
-
-Handler = Callable[[Request], Coroutine[Any, Any, Any]]

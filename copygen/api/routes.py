@@ -38,7 +38,46 @@ class ProblemRoute(APIRoute):
         return handle
 
 
-router = APIRouter(prefix="/api/v1", route_class=ProblemRoute)
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457). `errors` is there where fields are wrong."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] | None = None
+
+
+PROBLEMS = {
+    400: "The body is not JSON",
+    401: "No key, or an unknown one",
+    403: "The key or its account may not do this",
+    404: "No such thing",
+    409: "Changed, decided or requested otherwise meanwhile",
+    413: "The body is too large",
+    422: "A field is wrong",
+    503: "The store or the weights are not available",
+}
+router = APIRouter(
+    prefix="/api/v1",
+    route_class=ProblemRoute,
+    responses={
+        status: {
+            "description": text,
+            "content": {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            },
+        }
+        for status, text in PROBLEMS.items()
+    },
+)
 
 
 class Body(BaseModel):

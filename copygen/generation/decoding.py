@@ -40,7 +40,7 @@ def decode(
     draws = torch.stack([_draws(seed, sampling.max_tokens) for seed in seeds]).to(device)
     cache = DynamicCache(config=model.config)
     ids = torch.tensor([list(prompt)], device=device)
-    logits = model(input_ids=ids, past_key_values=cache, logits_to_keep=1).logits[:, -1]
+    logits = model(input_ids=ids, cache=cache, logits_to_keep=1).logits[:, -1]
     cache.batch_repeat_interleave(len(seeds))
     logits = logits.expand(len(seeds), -1)
     rows = [Row() for _ in seeds]
@@ -64,7 +64,7 @@ def decode(
             cache.batch_select_indices(chosen)
             tokens = tokens[chosen]
             active = [active[position] for position in kept]
-        logits = model(input_ids=tokens[:, None], past_key_values=cache).logits[:, -1]
+        logits = model(input_ids=tokens[:, None], cache=cache).logits[:, -1]
     return rows
 
 

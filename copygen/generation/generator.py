@@ -25,6 +25,10 @@ class Identity:
     adapter_sha256: str
     device: str
     number_format: str
+    threads: int
+    libraries: str
+    """Versions of what computes."""
+
     prompt: str
     """Name of the prompt that this model is to be given."""
 

@@ -21,7 +21,7 @@ class ScriptedGenerator:
     @property
     def identity(self) -> Identity:
         """A scripted generator has no weights."""
-        return Identity("scripted", "", "", "", "", "cpu", "none", self._prompt)
+        return Identity("scripted", "", "", "", "", "cpu", "none", 0, "", self._prompt)
 
     def write(self, prompt: str, seeds: Sequence[int], sampling: Sampling) -> list[Candidate]:
         """One text for each seed: the one at `seed` modulo their number."""

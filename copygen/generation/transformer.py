@@ -9,6 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
+
 from copygen.errors import CopygenError, GenerationFailed, InvalidInput
 from copygen.generation import weights
 from copygen.generation.generator import Candidate, Identity, Sampling
@@ -41,7 +43,7 @@ class TransformerGenerator:
             resolving = beside.submit(weights.resolve, model, cache)
             # Imported here since it takes seconds, and most commands need no model.
             import torch
-            import transformers.modeling_utils  # noqa: F401
+            import transformers.modeling_utils
 
             source = resolving.result()
             self._device = _device(device)
@@ -66,6 +68,8 @@ class TransformerGenerator:
             adapter_sha256=adapter_sha256,
             device=self._device,
             number_format=str(self._model.dtype).removeprefix("torch."),
+            threads=torch.get_num_threads(),
+            libraries=f"torch {torch.__version__}, transformers {transformers.__version__}",
             prompt=ADAPTER_PROMPT if source.is_default else CHAT_PROMPT,
         )
         self._chat = not source.is_default
@@ -167,7 +171,7 @@ def _load(
         model: Any = AutoModelForCausalLM.from_pretrained(
             source.folder, dtype=torch.float32, local_files_only=True
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise InvalidInput(
             f"COPYGEN_MODEL: {source.folder} can't be loaded as a causal language model with its "
             f"tokenizer: {str(error).splitlines()[0]}",

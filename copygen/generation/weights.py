@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError
+
 from copygen.errors import InvalidInput, OutOfSpace, WeightsMissing
 
 if TYPE_CHECKING:
@@ -74,6 +76,12 @@ def installed() -> Path | None:
     return path if path.is_file() else None
 
 
+def intact() -> bool:
+    """Whether the default weights package is installed, with the pinned weights."""
+    path = installed()
+    return path is not None and _sha256(path) == PACKAGE_SHA256
+
+
 def _packaged() -> Path:
     path = installed()
     if path is None:
@@ -123,8 +131,8 @@ def _convert(source: Path, cache: Path, name: str, sha256: str, *, is_default: b
             (made / "copygen.json").write_text(json.dumps({"source": sha256, "files": listing}))
             shutil.rmtree(folder, ignore_errors=True)
             os.replace(made, folder)
-    except OSError as error:
-        if error.errno == errno.ENOSPC or "No space left" in str(error):
+    except (OSError, SafetensorError) as error:
+        if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
             raise OutOfSpace(f"The disk is full: {cache}. Free about 600 MB.") from error
         raise InvalidInput(
             f"{source}: can't be converted: {error}", field="COPYGEN_MODEL"

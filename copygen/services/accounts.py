@@ -92,8 +92,8 @@ def command_line_user(session: Session) -> User:
     return user
 
 
-def log_in(session: Session, email: str, password: str) -> tuple[str, Login]:
-    """Open a login; the token for its cookie, and the login.
+def authenticate(session: Session, email: str, password: str) -> User:
+    """The account of `email`. Hashing takes its time: do it outside of a writing transaction.
 
     Raises:
         Unauthenticated: no such account, or another password.
@@ -103,6 +103,11 @@ def log_in(session: Session, email: str, password: str) -> tuple[str, Login]:
     valid = _passwords().verify(password, stored)
     if user is None or not valid or user.password_hash != stored:
         raise Unauthenticated("The e-mail address or the password is wrong.")
+    return user
+
+
+def log_in(session: Session, user: User) -> tuple[str, Login]:
+    """Open a login of `user`; the token for its cookie, and the login."""
     token = secrets.token_urlsafe(32)
     login = Login(
         token_sha256=_sha256(token),
@@ -137,9 +142,7 @@ def add_key(session: Session, name: str, email: str, scopes: Sequence[str]) -> s
         InvalidInput: no scope, or an unknown one.
         Forbidden: the account's role may not hold a scope.
     """
-    user = find_user(session, email)
-    if user is None:
-        raise NotFound(f"There is no account for {email}. Make one: copygen user add {email}")
+    user = get_user(session, email)
     known = [scope.value for scope in Scope]
     unknown = [scope for scope in scopes if scope not in known]
     if unknown or not scopes:
@@ -159,6 +162,43 @@ def add_key(session: Session, name: str, email: str, scopes: Sequence[str]) -> s
     session.flush()
     audit.record(session, user.id, "key.added", f"key:{key.id}", {"scopes": key.scopes})
     return secret
+
+
+def keys(session: Session) -> list[tuple[ApiKey, User]]:
+    """All keys that were not revoked, with their users, oldest first."""
+    rows = session.exec(
+        select(ApiKey, User)
+        .join(User, col(User.id) == ApiKey.user_id)
+        .where(col(ApiKey.revoked_at).is_(None))
+        .order_by(col(ApiKey.created_at))
+    )
+    return [(key, user) for key, user in rows]
+
+
+def revoke_key(session: Session, identifier: str, *, actor: str = "system") -> None:
+    """End a key, at once.
+
+    Raises:
+        NotFound: there is no such key, or it was revoked already.
+    """
+    key = session.get(ApiKey, identifier)
+    if key is None or key.revoked_at is not None:
+        raise NotFound(f"There is no key {identifier!r}. See them: copygen key list")
+    key.revoked_at = now()
+    session.add(key)
+    audit.record(session, actor, "key.revoked", f"key:{key.id}", {})
+
+
+def get_user(session: Session, email: str) -> User:
+    """The account of `email`.
+
+    Raises:
+        NotFound: there is none.
+    """
+    user = find_user(session, email)
+    if user is None:
+        raise NotFound(f"There is no account for {email}. Make one: copygen user add {email}")
+    return user
 
 
 def find_key(session: Session, secret: str) -> tuple[ApiKey, User] | None:

@@ -52,11 +52,10 @@ def entry_hash(entry: AuditEntry) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def entries(session: Session) -> Iterator[AuditEntry]:
-    """All entries, oldest first."""
-    yield from session.exec(
-        select(AuditEntry).order_by(sa.asc("sequence")), execution_options={"yield_per": 1000}
-    )
+def entries(session: Session, *, after: int = 0, limit: int | None = None) -> Iterator[AuditEntry]:
+    """The entries that follow number `after`, oldest first."""
+    query = select(AuditEntry).where(AuditEntry.sequence > after).order_by(sa.asc("sequence"))
+    yield from session.exec(query.limit(limit), execution_options={"yield_per": 1000})
 
 
 def verify(session: Session) -> tuple[int, str | None]:

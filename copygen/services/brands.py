@@ -1,5 +1,8 @@
 """Brands in the store."""
 
+import hashlib
+import json
+
 from sqlmodel import Session
 
 from copygen import schemas
@@ -19,7 +22,8 @@ def save(session: Session, brand: schemas.Brand, actor: str) -> None:
     stored.name, stored.document, stored.updated_at = brand.name, document, now()
     session.add(stored)
     session.flush()
-    audit.record(session, actor, "brand.saved", f"brand:{brand.slug}", {})
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+    audit.record(session, actor, "brand.saved", f"brand:{brand.slug}", {"sha256": digest})
 
 
 def find(session: Session, slug: str) -> schemas.Brand | None:

@@ -76,9 +76,16 @@ class Writer:
         written and how many are planned.
 
         Raises:
+            InvalidInput: the model doesn't write the brief's language.
             GenerationFailed: not one candidate was well-formed, or the model broke off.
         """
         began = time.monotonic()
+        if self.generator.identity.adapter and not brief.language.startswith("en"):
+            raise InvalidInput(
+                f"language: {brief.language}, but the packaged adapter writes English alone. "
+                "Name a model of that language in COPYGEN_MODEL.",
+                field="language",
+            )
         prompt = Prompt.load(self.prompts, self.generator.identity.prompt)
         text = prompt.render(variables(prompt, brand, brief, segment, seed))
         plain = Prompt.load(self.prompts, "brand").render({"brand": brand})

@@ -20,7 +20,7 @@ def add_user(desk: Any, email: str = "anna@example.com", role: Role = Role.REVIE
 
 def log_in(desk: Any, email: str, password: str) -> str:
     with desk.database.write() as session:
-        return accounts.log_in(session, email, password)[0]
+        return accounts.log_in(session, accounts.authenticate(session, email, password))[0]
 
 
 def login_user(desk: Any, token: str) -> str | None:

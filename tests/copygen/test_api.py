@@ -206,7 +206,9 @@ def test_a_revoked_key_is_unknown(client: TestClient, desk: Any, key: Any) -> No
 def test_a_browsers_login_is_no_key(client: TestClient, desk: Any) -> None:
     with desk.database.write() as session:
         _, password = accounts.add_user(session, "anna@example.com", "admin")
-        token, _ = accounts.log_in(session, "anna@example.com", password)
+        token, _ = accounts.log_in(
+            session, accounts.authenticate(session, "anna@example.com", password)
+        )
     cookie = {"Cookie": f"copygen_session={token}"}
     assert_problem(client.get("/api/v1/variants", headers=cookie), 401)
 

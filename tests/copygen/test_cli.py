@@ -142,6 +142,20 @@ def test_secrets_stand_alone_on_standard_output(tmp_path: Path) -> None:
     assert "everything" in wrong.stderr
     verified = run("audit", "verify", home=tmp_path)
     assert verified.stdout == "2 entries, unbroken\n"
+    (listed,) = json.loads(run("key", "list", "--json", home=tmp_path).stdout)
+    assert listed["scopes"] == ["reviews:write", "variants:read"]
+    assert run("key", "revoke", listed["id"], home=tmp_path).returncode == 0
+    assert json.loads(run("key", "list", "--json", home=tmp_path).stdout) == []
+    assert run("key", "revoke", listed["id"], home=tmp_path).returncode == 2
+    renewed = run("user", "reset", "rita@example.com", home=tmp_path)
+    assert renewed.stdout != password.stdout
+    exported = run("audit", "export", home=tmp_path).stdout.splitlines()
+    assert [json.loads(line)["action"] for line in exported] == [
+        "user.added",
+        "key.added",
+        "key.revoked",
+        "user.password_reset",
+    ]
 
 
 def test_generate_writes_json_and_the_copy_can_be_made_again(

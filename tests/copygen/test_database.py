@@ -16,7 +16,7 @@ from sqlmodel import SQLModel
 
 import copygen.migrations
 from copygen.database import HEAD, Database
-from copygen.errors import CopygenError, DatabaseTooNew, InvalidInput, OutOfSpace
+from copygen.errors import CopygenError, DatabaseTooNew, InvalidInput, OutOfSpace, StoreBusy
 from copygen.models import (
     BATCH_TRANSITIONS,
     VARIANT_TRANSITIONS,
@@ -494,3 +494,14 @@ def _add_and_fail(session: Any, user: User) -> None:
     session.add(user)
     session.flush()
     raise Undone
+
+
+@pytest.mark.parametrize("url", ["nosuch://host/x", "mysql://host/x", "no url at all"])
+def test_a_database_that_can_not_be_used_names_the_setting(url: str) -> None:
+    with pytest.raises(InvalidInput, match="COPYGEN_DATABASE_URL"):
+        Database(url)
+
+
+def test_a_database_that_can_not_be_reached_says_so() -> None:
+    with pytest.raises(StoreBusy, match="COPYGEN_DATABASE_URL"):
+        Database("postgresql+psycopg://nobody@127.0.0.1:9/none?connect_timeout=2")

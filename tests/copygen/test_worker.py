@@ -1,11 +1,14 @@
 """The worker: nothing that was accepted is lost, and nothing is written twice."""
 
+import threading
 import time
 from typing import Any
 
 import pytest
+from dbos import DBOS
 
-from copygen.errors import GenerationFailed
+from copygen import worker
+from copygen.errors import CopygenError, GenerationFailed, OutOfSpace, StoreBusy
 from copygen.models import BatchState
 from copygen.services import batches
 from copygen.settings import Settings
@@ -109,3 +112,86 @@ def test_a_home_has_one_worker(desk: Any, settings: Settings, writer_of: Any) ->
     assert not worker.alive
     with Worker(desk.database, settings, writer_of) as again:
         assert again.alive
+
+
+def test_a_full_disk_only_delays_a_batch(
+    desk: Any, settings: Settings, writer_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "RETRY_S", 0.05)
+    failures = iter([OutOfSpace("The disk is full."), StoreBusy("Held by another process.")] * 3)
+    for name in ("begin", "store", "finish"):
+        real = getattr(batches, name)
+
+        def failing(*arguments: Any, real: Any = real, tries: Any = None, **more: Any) -> Any:
+            if (error := next(failures, None)) is not None:
+                raise error
+            return real(*arguments, **more)
+
+        monkeypatch.setattr(batches, name, failing)
+    batch_id = desk.request()
+    with Worker(desk.database, settings, writer_of):
+        status = until_finished(desk, batch_id)
+    assert status.state == BatchState.DONE
+    assert next(failures, None) is None
+    assert [each.stored for each in status.segments] == [2]
+
+
+def test_a_workflow_that_broke_off_is_tried_again(
+    desk: Any, settings: Settings, writer_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = batches.begin
+    monkeypatch.setattr(batches, "begin", lambda *_: 1 / 0)
+    batch_id = desk.request()
+    with Worker(desk.database, settings, writer_of):
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            status = DBOS.get_workflow_status(batch_id)
+            if status is not None and status.status == "ERROR":
+                break
+            time.sleep(POLL_S)
+    monkeypatch.setattr(batches, "begin", real)
+    with Worker(desk.database, settings, writer_of):
+        assert until_finished(desk, batch_id).state == BatchState.DONE
+
+
+def test_a_stop_leaves_the_segment_for_the_next_start(
+    desk: Any, settings: Settings, writer_of: Any
+) -> None:
+    batch_id = desk.request()
+    told = threading.Event()
+    go_on = threading.Event()
+
+    def progress(*_: Any) -> None:
+        told.set()
+        go_on.wait(DEADLINE_S)
+
+    stopping = Worker(desk.database, settings, writer_of, progress)
+    with stopping:
+        assert told.wait(DEADLINE_S)
+        threading.Timer(0.2, go_on.set).start()
+        stopping._stop.set()
+    with desk.database.read() as session:
+        assert batches.progress(session, batch_id).state == BatchState.RUNNING
+    with Worker(desk.database, settings, writer_of):
+        assert until_finished(desk, batch_id).state == BatchState.DONE
+    assert desk.count("variant") == 2
+
+
+def test_a_damaged_workflow_store_is_named(desk: Any, settings: Settings, writer_of: Any) -> None:
+    (settings.home / "workflows.sqlite").write_bytes(b"no database " * 1000)
+    with (
+        pytest.raises(CopygenError, match=r"workflows\.sqlite.*damaged"),
+        Worker(desk.database, settings, writer_of),
+    ):
+        pass
+
+
+def test_a_worker_in_wait_takes_over(desk: Any, settings: Settings, writer_of: Any) -> None:
+    first = Worker(desk.database, settings, writer_of)
+    with first:
+        second = Worker(desk.database, settings, writer_of, wait=True)
+        second.__enter__()
+    try:
+        assert until_finished(desk, desk.request()).state == BatchState.DONE
+    finally:
+        second.__exit__(None, None, None)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from copygen.errors import GenerationFailed, InvalidInput
-from copygen.generation.generator import Sampling
+from copygen.generation.generator import Identity, Sampling
 from copygen.generation.scripted import ScriptedGenerator
 from copygen.models import text_sha256
 from copygen.services.writing import (
@@ -231,3 +231,15 @@ def test_a_scripted_generator_gives_its_texts_by_seed() -> None:
     assert generator.prompts == ["prompt"]
     with pytest.raises(ValueError, match="at least one"):
         ScriptedGenerator([])
+
+
+def test_the_packaged_adapter_writes_english_alone(desk: Any, writer_of: Any) -> None:
+    class Adapted(ScriptedGenerator):
+        @property
+        def identity(self) -> Identity:
+            return replace(super().identity, adapter="some")
+
+    writer = replace(writer_of(), generator=Adapted([ONE]))
+    with pytest.raises(InvalidInput, match="language: de"):
+        write(desk, writer, language="de")
+    assert write(desk, writer, language="en-GB", variants=1).variants

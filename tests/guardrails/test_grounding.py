@@ -155,10 +155,11 @@ def test_a_finding_shows_the_words_in_the_text_as_it_was_given() -> None:
     assert text[found.start : found.end] == "\uff11\uff16%"
 
 
-def test_another_language_is_judged_by_its_figures_alone() -> None:
+def test_another_language_is_judged_by_its_figures_and_by_english_claims() -> None:
     brief = Brief(product="Pullover", language="de", facts=("64 € je Stück",))
     assert not rules("Der beste Pullover für 64 €", Item("", None, brief))
     assert rules("Der Pullover für 63 €", Item("", None, brief)) == {("price", "block")}
+    assert rules("Free returns, money-back guarantee", Item("", None, brief))
 
 
 def test_a_text_too_long_to_judge_blocks() -> None:
