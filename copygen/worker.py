@@ -33,8 +33,9 @@ QUEUE = "batches"
 POLL_S = 0.1
 """How often the store is asked for new batches."""
 
-EXPIRY_POLLS = 300
-"""Every so many polls, variants whose offer has ended are marked expired."""
+UPKEEP_POLLS = 300
+"""Every so many polls, variants whose offer has ended are marked expired, and batches whose
+workflow broke off are handed over again."""
 
 RETRY_S = 2.0
 """Wait before the store is tried again."""
@@ -186,9 +187,10 @@ class Worker:
         while not self._stop.is_set():
             try:
                 self._dispatch(handed)
-                if polls % EXPIRY_POLLS == 0:
+                if polls % UPKEEP_POLLS == 0:
                     with self._database.write() as session:
                         review.expired(session)
+                    handed.clear()  # A workflow may have broken off: then it is handed over again.
                 polls += 1
             except Exception as error:
                 # A full disk or a lost connection may pass: what was accepted must not wait for a

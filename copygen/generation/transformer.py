@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ADAPTER_PROMPT = "brief"
 CHAT_PROMPT = "chat"
 
-ROWS = 16
+ROWS = 32
 """Rows decoded together: beyond it a CPU gains little and the candidates come later."""
 
 

@@ -16,7 +16,7 @@ from copygen.prompts import Prompt
 from copygen.schemas import Brand, Brief, Segment
 from guardrails import Guardrails, Item, MergeTag
 
-ROUND = 16
+ROUND = 32
 """Candidates written at a time."""
 
 CANDIDATES_PER_VARIANT = 6
@@ -80,12 +80,7 @@ class Writer:
             GenerationFailed: not one candidate was well-formed, or the model broke off.
         """
         began = time.monotonic()
-        if self.generator.identity.adapter and not brief.language.startswith("en"):
-            raise InvalidInput(
-                f"language: {brief.language}, but the packaged adapter writes English alone. "
-                "Name a model of that language in COPYGEN_MODEL.",
-                field="language",
-            )
+        self.accept(brief)
         prompt = Prompt.load(self.prompts, self.generator.identity.prompt)
         text = prompt.render(variables(prompt, brand, brief, segment, seed))
         plain = Prompt.load(self.prompts, "brand").render({"brand": brand})
@@ -126,6 +121,19 @@ class Writer:
             for each in chosen
         ]
         return Written(chosen, provenance, text, written, time.monotonic() - began)
+
+    def accept(self, brief: Brief) -> None:
+        """Hold a brief to what the model can do.
+
+        Raises:
+            InvalidInput: the model doesn't write the brief's language.
+        """
+        if self.generator.identity.adapter and not brief.language.startswith("en"):
+            raise InvalidInput(
+                f"language: {brief.language}, but the packaged adapter writes English alone. "
+                "Name a model of that language in COPYGEN_MODEL.",
+                field="language",
+            )
 
     def _policy(self) -> dict[str, Any]:
         policy = self.guardrails.policy

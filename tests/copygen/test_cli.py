@@ -106,6 +106,20 @@ def test_a_model_that_is_not_there_is_named_before_anything_is_accepted(
     assert count == 0
 
 
+def test_a_language_that_the_model_does_not_write_is_named(
+    brief_file: Path, tmp_path: Path
+) -> None:
+    done = run(
+        "generate",
+        str(edited(brief_file, tmp_path, "language: en", "language: de")),
+        "--brand",
+        str(brief_file.parents[1] / "brands" / "harrow-and-pine.yaml"),
+        home=tmp_path / "home",
+    )
+    assert done.returncode == 2
+    assert "language: de" in done.stderr
+
+
 def test_a_policy_with_an_unknown_check_is_named(brief_file: Path, tmp_path: Path) -> None:
     policy = tmp_path / "policy.yaml"
     policy.write_text("name: mine\nversion: 1\nchecks: {grammar: {}}\n")
