@@ -3,7 +3,7 @@
 import gc
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -16,6 +16,7 @@ from copygen.generation import weights
 from copygen.generation.generator import Candidate, Identity, Sampling
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ADAPTER_PROMPT = "brief"
@@ -39,24 +40,25 @@ class TransformerGenerator:
             InvalidInput, WeightsMissing: the model can't be had or isn't one.
         """
         with ThreadPoolExecutor(max_workers=1) as beside, _uncollected():
-            # Hashing the files takes the time of one core, importing that of another.
+            # Hashing the files and adding the adapter take one core, importing takes the other.
             resolving = beside.submit(weights.resolve, model, cache)
             # Imported here since it takes seconds, and most commands need no model.
             import torch
+
+            adapting = beside.submit(_adapted, resolving)
             import transformers.modeling_utils
 
             source = resolving.result()
             self._device = _device(device)
             self._model: PreTrainedModel
             self._tokenizer: PreTrainedTokenizerBase
-            self._model, self._tokenizer = _load(source, self._device)
+            self._model, self._tokenizer = _load(source)
+            adapter_sha256, adapted = adapting.result()
         if threads:
             torch.set_num_threads(threads)
         self._lock = threading.Lock()
-        adapter_sha256 = ""
-        if source.is_default:
-            with resources.as_file(resources.files("copygen") / "data" / "adapter") as folder:
-                adapter_sha256 = weights.merge_adapter(self._model, folder)
+        self._model.load_state_dict(adapted, strict=False, assign=True)
+        self._model.to(torch.device(self._device))  # type: ignore[arg-type]
         # Half the bytes to read for each token, where the hardware computes in bfloat16.
         if self._device == "cuda":
             self._model.bfloat16()
@@ -138,6 +140,15 @@ class TransformerGenerator:
             )
 
 
+def _adapted(resolving: "Future[weights.Weights]") -> "tuple[str, dict[str, torch.Tensor]]":
+    """SHA-256 of the packaged adapter and the weights that it changes; nothing for other models."""
+    source = resolving.result()
+    if not source.is_default:
+        return "", {}
+    with resources.as_file(resources.files("copygen") / "data" / "adapter") as folder:
+        return weights.adapter_sha256(folder), weights.merged(source.folder, folder)
+
+
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """No garbage collection meanwhile: importing makes millions of objects, all of them to stay,
@@ -159,9 +170,7 @@ def _device(device: str) -> str:
     return "cuda" if available and device != "cpu" else "cpu"
 
 
-def _load(
-    source: weights.Weights, device: str
-) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+def _load(source: weights.Weights) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -177,7 +186,7 @@ def _load(
             f"tokenizer: {str(error).splitlines()[0]}",
             field="COPYGEN_MODEL",
         ) from error
-    return model.to(device).eval(), tokenizer
+    return model.eval(), tokenizer
 
 
 def _stop_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from copygen.errors import InvalidInput, OutOfSpace, WeightsMissing
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ PACKAGE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 """SHA-256 of the package's wheel."""
 
+ADAPTER_FILE = "adapter_model.safetensors"
 INSTALL = "copygen models pull"
 
 
@@ -210,8 +212,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def merge_adapter(model: "PreTrainedModel", folder: Path) -> str:
-    """Add a LoRA adapter's weights to `model` in place; the SHA-256 of its file.
+def merged(folder: Path, adapter: Path) -> "dict[str, torch.Tensor]":
+    """The weights of the model in `folder` that the LoRA adapter changes, with it added to them.
 
     Each adapted matrix W becomes W + alpha / r * B A (Hu et al. 2021, arXiv 2106.09685). Done here
     and not by peft, whose import alone takes longer than loading the model.
@@ -219,22 +221,32 @@ def merge_adapter(model: "PreTrainedModel", folder: Path) -> str:
     Raises:
         InvalidInput: the adapter is for another model.
     """
-    import torch
+    from safetensors import safe_open
     from safetensors.torch import load_file
 
-    config = json.loads((folder / "adapter_config.json").read_text())
+    config = json.loads((adapter / "adapter_config.json").read_text())
     scale = config["lora_alpha"] / config["r"]
-    path = folder / "adapter_model.safetensors"
-    tensors = load_file(path)
-    modules = dict(model.named_modules())
-    with torch.no_grad():
-        for name, down in tensors.items():
-            if not name.endswith(".lora_A.weight"):
-                continue
-            target = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
-            up = tensors[name.replace(".lora_A.", ".lora_B.")]
-            weight = getattr(modules.get(target), "weight", None)
-            if weight is None or weight.shape != (up.shape[0], down.shape[1]):
-                raise InvalidInput(f"The adapter in {folder} is made for another model: {target}.")
-            weight += scale * (up.to(weight.dtype) @ down.to(weight.dtype))
-    return _sha256(path)
+    pairs = load_file(adapter / ADAPTER_FILE)
+    wanted = {
+        name.removeprefix("base_model.model.").replace(".lora_A.", "."): name
+        for name in pairs
+        if name.endswith(".lora_A.weight")
+    }
+    found: dict[str, torch.Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "pt") as file:
+            for target in wanted.keys() & set(file.keys()):
+                weight = file.get_tensor(target)
+                down = pairs[wanted[target]].to(weight.dtype)
+                up = pairs[wanted[target].replace(".lora_A.", ".lora_B.")].to(weight.dtype)
+                if weight.shape == (up.shape[0], down.shape[1]):
+                    found[target] = weight.addmm(up, down, alpha=scale)
+    missing = sorted(wanted.keys() - found.keys())
+    if missing:
+        raise InvalidInput(f"The adapter in {adapter} is made for another model: {missing[0]}.")
+    return found
+
+
+def adapter_sha256(adapter: Path) -> str:
+    """SHA-256 of an adapter's weights."""
+    return _sha256(adapter / ADAPTER_FILE)
