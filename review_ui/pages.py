@@ -287,8 +287,11 @@ def _values(value: Any) -> list[tuple[str, float | str]]:
 
 
 def _value(value: Any) -> float | str:
-    is_share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-    return float(value) if is_share else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value) or "none"
+    return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else str(value)
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

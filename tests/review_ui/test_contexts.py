@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 from jinja2 import meta
 
-from review_ui.pages import Page
+from review_ui.pages import Page, _checks
 from review_ui.view import View
 
 OF_THE_FRAME = {"fragment", "static", "self"}
@@ -33,3 +33,12 @@ def names_used(template: str) -> set[str]:
 @pytest.mark.parametrize("page", get_args(Page), ids=lambda page: page.__name__)
 def test_a_page_is_given_exactly_what_it_uses(page: type[Page]) -> None:
     assert names_used(page.template) == {each.name for each in fields(page)}
+
+
+def test_scores_in_words_read_as_words() -> None:
+    report = {
+        "outcomes": {"legal": "passed"},
+        "scores": {"legal": {"packs": ["general", "general-uk"], "sector_known": True}},
+    }
+    (line,) = _checks(report)
+    assert line.scores == [("packs", "general, general-uk"), ("sector_known", "yes")]
