@@ -11,8 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from copygen.errors import CopygenError, InvalidInput
 from copygen.schemas import describe, told
 
-PREFIX = "/api/"
-
 MAX_BODY_BYTES = 1024 * 1024
 """Longest body of a request: a brief with a brand is a few kilobytes."""
 

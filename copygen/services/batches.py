@@ -26,7 +26,7 @@ from copygen.models import (
     now,
     text_sha256,
 )
-from copygen.services import audit, brands
+from copygen.services import audit, brands, overview
 from copygen.services.writing import MAX_SEED, Source, Written, text_hash
 
 SEEDS_PER_SEGMENT = 100_000
@@ -326,34 +326,20 @@ def _segments(session: Session, batch_id: str) -> list[Segment]:
 
 
 def results(session: Session, batch_id: str) -> list[dict[str, Any]]:
-    """The variants of a batch with all that is known of them, by segment and slot."""
-    rows = session.exec(
-        select(Variant, Slot, Segment)
-        .join(Slot, col(Slot.id) == Variant.slot_id)
-        .join(Segment, col(Segment.id) == Slot.segment_id)
-        .where(Segment.batch_id == batch_id)
-        .order_by(col(Segment.position), col(Slot.number), col(Variant.created_at))
-    ).all()
-    found: dict[str, list[dict[str, Any]]] = {}
-    if rows:
-        ids = [variant.id for variant, _, _ in rows]
-        for finding in session.exec(
-            select(Finding).where(col(Finding.variant_id).in_(ids)).order_by(col(Finding.id))
-        ):
-            shown = finding.model_dump(exclude={"id", "variant_id"})
-            found.setdefault(finding.variant_id, []).append(shown)
+    """The variants of a batch as plain values, by segment and slot."""
     return [
         {
-            "id": variant.id,
-            "segment": segment.name,
-            "slot": slot.number,
-            "subject": variant.subject,
-            "preview": variant.preview,
-            "verdict": variant.verdict,
-            "findings": found.get(variant.id, []),
-            "state": str(variant.state),
-            "provenance": variant.provenance,
-            "report": variant.report,
+            "id": each.variant.id,
+            "segment": each.segment,
+            "slot": each.slot,
+            "subject": each.variant.subject,
+            "preview": each.variant.preview,
+            "verdict": each.variant.verdict,
+            "findings": [
+                finding.model_dump(exclude={"id", "variant_id"}) for finding in each.findings
+            ],
+            "state": str(each.variant.state),
+            "provenance": each.variant.provenance,
         }
-        for variant, slot, segment in rows
+        for each in overview.written(session, batch_id)
     ]
