@@ -1,6 +1,7 @@
 """What a generator is: prompt and seeds in, candidate texts out."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -37,12 +38,33 @@ class Identity:
         return asdict(self)
 
 
+def _never(text: str) -> bool:  # noqa: ARG001
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One candidate to write.
+
+    `shared`: how many leading characters of the prompt belong to the whole brief; a generator may
+    read them once for all of its segments. `hopeless` is asked, about a text that is not finished
+    yet, whether nothing can come of it any more: then it is cut off. `key` says to whoever asked
+    what the request is for.
+    """
+
+    prompt: str
+    seed: int
+    shared: int = 0
+    key: int = 0
+    hopeless: Callable[[str], bool] = _never
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One text as the model wrote it.
 
-    `logprob` is the mean natural log-probability of its tokens at temperature 1; `complete` is
-    False where it ran into `max_tokens`.
+    `logprob` is the mean natural log-probability of its tokens at temperature 1, and 0 where the
+    generator doesn't know it; `complete` is False where it was cut off.
     """
 
     seed: int
@@ -53,8 +75,8 @@ class Candidate:
 
 
 class Generator(Protocol):
-    """Writes candidates. The same prompt, seeds and sampling give the same texts, byte for byte,
-    on the same machine; a candidate's text may depend on which seeds it was written along with.
+    """Writes candidates. A request's text depends on its prompt, `shared`, seed and the sampling
+    alone, byte for byte on the same machine, and never on what else is asked for.
     """
 
     @property
@@ -62,8 +84,13 @@ class Generator(Protocol):
         """What writes."""
         ...
 
-    def write(self, prompt: str, seeds: Sequence[int], sampling: Sampling) -> list[Candidate]:
-        """One candidate for each seed, in order.
+    def write(
+        self, requests: deque[Request], sampling: Sampling
+    ) -> Iterator[tuple[Request, Candidate]]:
+        """A candidate for each request, in the order in which they are finished.
+
+        Requests are taken from the left as there is room for them; more may be added between two
+        candidates. Ends once there are none left.
 
         Raises:
             GenerationFailed: the model broke off, or the prompt is longer than its context.
@@ -71,5 +98,6 @@ class Generator(Protocol):
         ...
 
     def likelihood(self, prompt: str, texts: Sequence[str]) -> list[float]:
-        """Mean natural log-probability of each text's tokens after `prompt`, at temperature 1."""
+        """Mean natural log-probability of each text's tokens after `prompt`, at temperature 1; 0
+        for all where the generator doesn't know it."""
         ...

@@ -1,14 +1,15 @@
 """A generator that writes what it was told to: for tests, in place of a model."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 
-from copygen.generation.generator import Candidate, Identity, Sampling
+from copygen.generation.generator import Candidate, Identity, Request, Sampling
 
 
 class ScriptedGenerator:
-    """Gives `texts` in turn, by seed, and keeps the prompts it was given in `prompts`.
+    """Gives `texts` in turn, by seed, and keeps each request's prompt in `prompts`.
 
-    An exception among the texts is raised in place of the candidates.
+    An exception among the texts is raised in place of the candidate.
     """
 
     def __init__(self, texts: Sequence[str | Exception], prompt: str = "brief") -> None:
@@ -23,17 +24,19 @@ class ScriptedGenerator:
         """A scripted generator has no weights."""
         return Identity("scripted", "", "", "", "", "cpu", "none", 0, "", self._prompt)
 
-    def write(self, prompt: str, seeds: Sequence[int], sampling: Sampling) -> list[Candidate]:
-        """One text for each seed: the one at `seed` modulo their number."""
-        self.prompts.append(prompt)
-        candidates = []
-        for seed in seeds:
-            text = self._texts[seed % len(self._texts)]
+    def write(
+        self, requests: deque[Request], sampling: Sampling
+    ) -> Iterator[tuple[Request, Candidate]]:
+        """One text for each request: the one at its seed modulo their number."""
+        while requests:
+            request = requests.popleft()
+            self.prompts.append(request.prompt)
+            text = self._texts[request.seed % len(self._texts)]
             if isinstance(text, Exception):
                 raise text
             tokens = len(text.split())
-            candidates.append(Candidate(seed, text, tokens, -1.0, tokens <= sampling.max_tokens))
-        return candidates
+            complete = tokens <= sampling.max_tokens and not request.hopeless(text)
+            yield request, Candidate(request.seed, text, tokens, -1.0, complete)
 
     def likelihood(self, prompt: str, texts: Sequence[str]) -> list[float]:  # noqa: ARG002
         """The same for every text."""
