@@ -61,25 +61,32 @@ def choose_blocked(candidates: Sequence[Scored], count: int) -> list[Scored]:
 
 def _greedy(candidates: Sequence[Scored], count: int) -> list[Scored]:
     chosen: list[Scored] = []
-    rest = sorted(candidates, key=lambda each: (-each.score, each.seed))
+    rest = [_Rest(each) for each in sorted(candidates, key=lambda each: (-each.score, each.seed))]
     while rest and len(chosen) < count:
-        best = max(rest, key=lambda each: _worth(each, chosen))
-        chosen.append(best)
-        rest = [each for each in rest if not _same(each, best)]
+        best = max(rest, key=lambda each: each.worth)
+        chosen.append(best.candidate)
+        rest = [each for each in rest if each.set_apart(best)]
     return chosen
 
 
-def _worth(candidate: Scored, chosen: Sequence[Scored]) -> float:
-    overlap = max((_overlap(candidate, each) for each in chosen), default=0.0)
-    review = REVIEW_PENALTY if candidate.report.verdict == "review" else 0.0
-    return candidate.score - review - SIMILARITY_WEIGHT * overlap
+class _Rest:
+    """A candidate that is not chosen yet, and what it is still worth beside the chosen ones."""
 
+    def __init__(self, candidate: Scored) -> None:
+        self.candidate = candidate
+        self.subject = candidate.subject.casefold()
+        self.words = candidate.words()
+        self.overlap = 0.0
+        review = REVIEW_PENALTY if candidate.report.verdict == "review" else 0.0
+        self.value = candidate.score - review
 
-def _same(one: Scored, other: Scored) -> bool:
-    same_subject = one.subject.casefold() == other.subject.casefold()
-    return same_subject or _overlap(one, other) >= NEAR_DUPLICATE
+    @property
+    def worth(self) -> float:
+        return self.value - SIMILARITY_WEIGHT * self.overlap
 
-
-def _overlap(one: Scored, other: Scored) -> float:
-    union = one.words() | other.words()
-    return len(one.words() & other.words()) / len(union) if union else 1.0
+    def set_apart(self, chosen: "_Rest") -> bool:
+        """Take one that is chosen into account; False where both are nearly the same."""
+        union = self.words | chosen.words
+        overlap = len(self.words & chosen.words) / len(union) if union else 1.0
+        self.overlap = max(self.overlap, overlap)
+        return self.subject != chosen.subject and overlap < NEAR_DUPLICATE
