@@ -1,11 +1,13 @@
 """From a candidate's text to subject and preview."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from copygen.generation.parsing import canonical, liquid, parse
-from guardrails.types import MergeTag
+from copygen.generation.parsing import LABEL, LABEL_END, canonical, hopeless, liquid, parse
+from guardrails.checks.format import Format
+from guardrails.checks.merge_tags import fill
+from guardrails.types import Brief, Item, Limits, MergeTag, Segment
 
 TAGS = {"first_name": MergeTag(fallback="there")}
 
@@ -111,3 +113,99 @@ def test_no_text_breaks_the_parser(text: str) -> None:
         assert subject.strip()
         assert preview.strip()
         assert "\n" not in subject + preview
+
+
+LIMITS = Limits(subject=25, preview=40)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 26,
+        "Subject: " + "x" * 26,
+        '"' + "x" * 26,
+        "{{ first_name }}" + "x" * 26,
+        "x" * 26 + " {{ first",
+        "Wool\n" + "x" * 41,
+        "Wool\n\nPreview: " + "x" * 41,
+        "x" * 26 + "\nSix colours.",
+        "Wool\nSix colours.\nA",
+        "Here are two lines:\nSubject: Wool\nP",
+    ],
+)
+def test_a_text_that_can_come_to_nothing_is_hopeless(text: str) -> None:
+    assert hopeless(LIMITS, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x" * 25,
+        "x" * 25 + "   ",
+        "x" * 25 + "\nSix colours.",
+        "- Subject line: " + "x" * 25,
+        "#### Preheader text **",
+        '"' + "x" * 25 + '"',
+        "{{ first_name }}, " + "x" * 23,
+        "x" * 25 + '{{ first_name | default: "frie',
+        "x" * 25 + "{",
+        "x" * 25 + "{{ first_name }",
+        "Wool\nSix colours.\n\n  ",
+        "Wool\nSix colours.\n\ufffd",
+        "x" * 25 + "\ufffd",
+    ],
+)
+def test_a_text_that_may_come_to_something_is_not_hopeless(text: str) -> None:
+    assert not hopeless(LIMITS, text)
+
+
+def test_no_label_is_longer_than_is_said() -> None:
+    longest = "*" * 4 + "preheader" + " line" + "*" * 3 + ":"
+    assert LABEL.match(longest)
+    assert len(longest) == LABEL_END
+
+
+PIECES = st.sampled_from(
+    [
+        *("wool", "is back", "x" * 9, "é", "🧶", " ", "  ", "\xa0", "\u200b", '"', "'", "{", "}", "{{", "}}"),
+        *("{{ first_name }}", "{{first_name}}", "{{ last_name }}", '{{ city | default: "town" }}'),
+        *("{{ first_name | upcase }}", "Subject", "preview text", ":", "*", "#", "\ufffd", "\x1f"),
+    ]
+)  # fmt: skip
+BREAKS = st.sampled_from(["\n", "\n\n", "\r\n", "\n \n", "\u2028", "\x85", "\v"])
+ENDS = st.sampled_from(["", "\n", " \r\n\n"])
+
+
+def lines(*labels: str) -> st.SearchStrategy[str]:
+    """A line as a model may write it, with one of `labels` or none."""
+    parts = [
+        st.sampled_from(["", "", " ", "\t"]),
+        st.sampled_from(["", "", *labels]),
+        st.sampled_from(["", "", '"']),
+        st.lists(PIECES, min_size=1, max_size=9).map("".join),
+        st.sampled_from(["", "", '"', " "]),
+    ]
+    return st.tuples(*parts).map("".join)
+
+
+SUBJECTS = lines("Subject: ", "- subject line : ", "**Subject:** ", "Subj")
+PREVIEWS = lines("Preview: ", "**Preview:** ", "### PREHEADER TEXT **:__", "pre")
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.tuples(SUBJECTS, BREAKS, PREVIEWS, ENDS).map("".join),
+    st.sampled_from(["", "there", 'our "friend"']),
+)
+def test_no_text_that_keeps_to_the_rules_is_ever_hopeless(text: str, fallback: str) -> None:
+    segment = Segment(merge_tags={"first_name": MergeTag(fallback=fallback)})
+    parsed = parse(text, segment.merge_tags)
+    assume(parsed is not None)
+    assert parsed is not None
+    subject, preview = parsed
+    limits = Limits(subject=len(fill(subject)), preview=len(fill(preview)))
+    (result,) = Format().run([Item(subject, preview, Brief(limits=limits), segment)])
+    assert all(finding.rule != "too_long" for finding in result.findings)
+    for end in range(len(text) + 1):
+        assert not hopeless(limits, text[:end]), text[:end]
