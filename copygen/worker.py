@@ -1,8 +1,8 @@
 """The worker: takes accepted batches in turn and writes them as durable workflows.
 
 The store is the truth of which batches there are; the workflow engine (DBOS, tables of its own)
-remembers which steps are done. A workflow has its batch's id, so handing a batch over twice does
-nothing, and one that was cut off goes on from its last finished step at the next start.
+remembers which batches it was handed. A workflow has its batch's id, so handing a batch over twice
+does nothing, and one that was cut off goes on at the next start with the segments that are left.
 """
 
 import fcntl
@@ -12,6 +12,8 @@ import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TypeVar
@@ -23,7 +25,7 @@ from sqlmodel import Session
 from copygen.database import Database, make_folder, translated
 from copygen.errors import CopygenError, StoreFailed
 from copygen.services import batches, review
-from copygen.services.writing import Writer
+from copygen.services.writing import Job, Writer
 from copygen.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -44,9 +46,9 @@ ENDED = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 """States of workflows that do nothing more."""
 
 STOP_S = 60
-"""Longest wait, at the end, for the round of candidates that is being written."""
+"""Longest wait, at the end, for the next candidate."""
 
-APPLICATION_VERSION = "1"
+APPLICATION_VERSION = "2"
 """Of the workflow below: raised when its steps change, so that old runs aren't taken up wrongly."""
 
 Progress = Callable[[str, str, int, int], None]
@@ -58,8 +60,12 @@ class WorkerBusy(CopygenError):
 
 
 class Stopped(BaseException):
-    """The worker ends while a segment is written. No Exception: the engine would take that for the
-    step's result, and not write the segment again at the next start."""
+    """The worker ends while a batch is written. No Exception: the engine would take that for the
+    step's result, and not go on with the batch at the next start."""
+
+
+class _Cancelled(Exception):
+    """The batch was cancelled while it was written."""
 
 
 class Worker:
@@ -74,7 +80,7 @@ class Worker:
         *,
         wait: bool = False,
     ) -> None:
-        """`make_writer` is called once, when the first segment is to be written.
+        """`make_writer` is called once, when the first batch is to be written.
 
         With `wait`, it waits in the background for another worker of this home to end.
         """
@@ -108,7 +114,7 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop. A segment that is being written is written again at the next start."""
+        """Stop. Segments that are being written are written again at the next start."""
         self._stop.set()
         self._thread.join()
         if self._lock is not None:
@@ -210,16 +216,14 @@ class Worker:
                 handed.add(batch_id)
 
     def _run(self, batch_id: str) -> None:
-        """The workflow of a batch: a segment a step."""
-        error: str | None = None
-        for segment_id in DBOS.run_step({"name": "begin"}, self._begin, batch_id):
-            error = DBOS.run_step({"name": "segment"}, self._segment, batch_id, segment_id)
-            if error is not None:
-                break
+        """The workflow of a batch. All segments are one step, since they are written side by side;
+        the store knows which of them are done."""
+        DBOS.run_step({"name": "begin"}, self._begin, batch_id)
+        error = DBOS.run_step({"name": "write"}, self._write, batch_id)
         DBOS.run_step({"name": "finish"}, self._finish, batch_id, error)
 
-    def _begin(self, batch_id: str) -> list[str]:
-        return self._stored(lambda session: batches.begin(session, batch_id))
+    def _begin(self, batch_id: str) -> None:
+        self._stored(lambda session: batches.begin(session, batch_id))
 
     def _stored(self, change: Callable[[Session], Result]) -> Result:
         """The result of a transaction, tried again while the store can't be used: what the model
@@ -233,36 +237,42 @@ class Worker:
             if self._stop.wait(RETRY_S):
                 raise Stopped
 
-    def _segment(self, batch_id: str, segment_id: str) -> str | None:
-        """Write and store one segment; what went wrong, in words that may be shown."""
+    def _write(self, batch_id: str) -> str | None:
+        """Write what is left of a batch; what went wrong, in words that may be shown."""
         with self._writing:
-            return self._write(batch_id, segment_id)
+            try:
+                self._write_segments(batch_id)
+            except CopygenError as error:
+                return str(error)
+            except Exception as error:
+                # Where, and what kind: the text of the error may quote copy.
+                frame = traceback.extract_tb(error.__traceback__)[-1]
+                kind = type(error).__name__
+                logger.error("writing a batch failed: %s in %s:%s", kind, frame.name, frame.lineno)
+                return f"Writing broke off ({kind})."
+            return None
 
-    def _write(self, batch_id: str, segment_id: str) -> str | None:
+    def _write_segments(self, batch_id: str) -> None:
+        """Write the segments that are left, and store each as it ends, until the batch is."""
         if self._stop.is_set():
             raise Stopped
-        try:
-            job = self._stored(lambda session: batches.begin_segment(session, segment_id))
-            if job is None:
-                return None
+        work = self._stored(lambda session: batches.work(session, batch_id))
+        if not work.jobs:
+            return
 
-            def progress(done: int, planned: int) -> None:
-                if self._progress is not None:
-                    self._progress(batch_id, job.segment.name, done, planned)
-                if self._stop.is_set():
-                    raise Stopped
+        def progress(job: Job, done: int, planned: int) -> None:
+            if self._stop.is_set():
+                raise Stopped
+            if done == 1 and not self._stored(partial(batches.begin_segment, segment_id=job.id)):
+                raise _Cancelled
+            if self._progress is not None:
+                self._progress(batch_id, job.segment.name, done, planned)
 
-            written = self.load().write(job.brand, job.brief, job.segment, job.seed, progress)
-            self._stored(lambda session: batches.store(session, job, written))
-        except CopygenError as error:
-            return str(error)
-        except Exception as error:
-            # Where, and what kind: the text of the error may quote copy.
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            kind = type(error).__name__
-            logger.error("writing a segment failed: %s in %s:%s", kind, frame.name, frame.lineno)
-            return f"Writing broke off ({kind})."
-        return None
+        stream = self.load().write(work.brand, work.brief, work.jobs, work.seed, progress)
+        # Closed at once, however this ends: the model must not go on beside the next batch.
+        with closing(stream), suppress(_Cancelled):
+            for job, written in stream:
+                self._stored(partial(batches.store, brief=work.brief, job=job, written=written))
 
     def _finish(self, batch_id: str, error: str | None) -> None:
         self._stored(lambda session: batches.finish(session, batch_id, error))
@@ -274,9 +284,14 @@ def _told(error: Exception) -> str:
 
 
 def _free_id(batch_id: str) -> str:
-    """The batch's id, or, where a workflow of that id broke off, the id of a further attempt."""
+    """The batch's id, or, where a workflow of that id broke off or is one of an earlier version,
+    which no worker takes up, the id of a further attempt."""
     attempt, identifier = 1, batch_id
-    while (status := DBOS.get_workflow_status(identifier)) and status.status in ENDED:
+    while status := DBOS.get_workflow_status(identifier):
+        if status.status not in ENDED:
+            if status.app_version == APPLICATION_VERSION:
+                break
+            DBOS.cancel_workflow(identifier)  # It would keep its place in the queue.
         attempt += 1
         identifier = f"{batch_id}.{attempt}"
     return identifier

@@ -27,21 +27,20 @@ from copygen.models import (
     text_sha256,
 )
 from copygen.services import audit, brands, overview
-from copygen.services.writing import MAX_SEED, Source, Written, text_hash
+from copygen.services.writing import MAX_SEED, Job, Source, Written, text_hash
 
 SEEDS_PER_SEGMENT = 100_000
 """Distance of the segments' first seeds: more than a segment ever takes."""
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentJob:
-    """One segment of a batch, ready to be written."""
+class Work:
+    """What is left to write of a batch; a job's id is its segment's."""
 
-    segment_id: str
     brand: schemas.Brand
     brief: schemas.Brief
-    segment: schemas.Segment
     seed: int
+    jobs: list[Job]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,43 +192,50 @@ def open_batches(session: Session) -> list[str]:
     )
 
 
-def begin(session: Session, batch_id: str) -> list[str]:
-    """Start a batch, or take it up again; ids of the segments that are still to be written."""
+def begin(session: Session, batch_id: str) -> None:
+    """Start a batch, unless that is done already."""
     batch = get(session, batch_id)
     if batch.state == BatchState.QUEUED:
         _move(session, batch, BatchState.RUNNING)
-    if batch.state != BatchState.RUNNING:
-        return []
-    return [
-        segment.id
-        for segment in _segments(session, batch_id)
-        if segment.state in (BatchState.QUEUED, BatchState.RUNNING)
-    ]
 
 
-def begin_segment(session: Session, segment_id: str) -> SegmentJob | None:
-    """Start a segment, or take it up again; None where it is finished."""
-    segment = session.get_one(Segment, segment_id)
-    if segment.state == BatchState.QUEUED:
-        segment.state = BatchState.RUNNING
-        session.add(segment)
-    batch = session.get_one(Batch, segment.batch_id)
-    if segment.state != BatchState.RUNNING or batch.state != BatchState.RUNNING:
-        return None
-    brief = session.get_one(Brief, batch.brief_id)
-    return SegmentJob(
-        segment.id,
+def work(session: Session, batch_id: str) -> Work:
+    """What is left to write of a batch: no jobs where it doesn't run."""
+    batch = get(session, batch_id)
+    running = batch.state == BatchState.RUNNING
+    return Work(
         schemas.Brand.model_validate(batch.brand_document),
-        schemas.Brief.model_validate(brief.document),
-        schemas.Segment.model_validate(segment.document),
-        (batch.seed + segment.position * SEEDS_PER_SEGMENT) % MAX_SEED,
+        schemas.Brief.model_validate(session.get_one(Brief, batch.brief_id).document),
+        batch.seed,
+        [
+            Job(
+                segment.id,
+                schemas.Segment.model_validate(segment.document),
+                (batch.seed + segment.position * SEEDS_PER_SEGMENT) % MAX_SEED,
+            )
+            for segment in _segments(session, batch_id)
+            if running and segment.state in (BatchState.QUEUED, BatchState.RUNNING)
+        ],
     )
 
 
-def store(session: Session, job: SegmentJob, written: Written) -> int:
+def begin_segment(session: Session, segment_id: str) -> bool:
+    """Start a segment, unless that is done already; False where its batch runs no more."""
+    segment = session.get_one(Segment, segment_id)
+    batch = session.get_one(Batch, segment.batch_id)
+    if batch.state != BatchState.RUNNING:
+        return False
+    if segment.state == BatchState.QUEUED:
+        segment.state = BatchState.RUNNING
+        session.add(segment)
+    return True
+
+
+def store(session: Session, brief: schemas.Brief, job: Job, written: Written) -> int:
     """Store what was written, once, and finish the segment; the number of variants stored."""
-    segment = session.get_one(Segment, job.segment_id)
-    if segment.state != BatchState.RUNNING:
+    segment = session.get_one(Segment, job.id)
+    batch = session.get_one(Batch, segment.batch_id)
+    if segment.state != BatchState.RUNNING or batch.state != BatchState.RUNNING:
         return 0
     digest = text_hash(written.prompt_text)
     if session.get(RenderedPrompt, digest) is None:
@@ -250,7 +256,7 @@ def store(session: Session, job: SegmentJob, written: Written) -> int:
             report={"scores": dict(report.scores), "outcomes": dict(report.outcomes)},
             provenance=provenance,
             state=VariantState.BLOCKED if blocked else VariantState.PENDING,
-            expires_at=job.brief.offer.ends if job.brief.offer else None,
+            expires_at=brief.offer.ends if brief.offer else None,
         )
         session.add(variant)
         session.flush()

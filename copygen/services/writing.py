@@ -1,23 +1,26 @@
-"""Writing one segment: prompt, candidates, guardrails, choice. Knows no database."""
+"""Writing segments: prompts, candidates, guardrails, choice. Knows no database."""
 
 import hashlib
+import itertools
+import operator
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Generator as Stream
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from copygen.errors import GenerationFailed, InvalidInput
-from copygen.generation.generator import Candidate, Generator, Sampling
-from copygen.generation.parsing import parse
+from copygen.generation.generator import Candidate, Generator, Request, Sampling
+from copygen.generation.parsing import hopeless, parse
 from copygen.generation.selection import Scored, choose, choose_blocked, score
 from copygen.prompts import Prompt
 from copygen.schemas import Brand, Brief, Segment
 from guardrails import Guardrails, Item, MergeTag
-
-ROUND = 32
-"""Candidates written at a time."""
+from guardrails import types as plain
 
 CANDIDATES_PER_VARIANT = 6
 """Candidates for each variant wanted, before the first choice: a choice needs something to choose
@@ -30,6 +33,23 @@ SOUNDS_LIKE = 3
 """Example lines of the brand in a prompt, as in the adapter's training."""
 
 MAX_SEED = 2**31 - 1
+
+NO_SEGMENT = plain.Segment(name="\0", description="\0")
+"""Stands in for a segment, to see where in a prompt the segment begins: no schema lets a zero
+through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One segment to write: its candidates' seeds count up from `seed`. `id` is the caller's."""
+
+    id: str
+    segment: Segment
+    seed: int
+
+
+Progress = Callable[[Job, int, int], None]
+"""Called after each candidate with its job, how many it has, and how many are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,61 +86,58 @@ class Writer:
         self,
         brand: Brand,
         brief: Brief,
-        segment: Segment,
+        jobs: Sequence[Job],
         seed: int,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Written:
-        """`brief.variants` variants for `segment`: fewer where the model gives no more.
+        progress: Progress | None = None,
+    ) -> Stream[tuple[Job, Written], None, None]:
+        """Each job as it ends, with `brief.variants` variants: fewer where the model gives no more.
 
-        Seeds of the candidates count up from `seed`. `progress` is told how many candidates are
-        written and how many are planned.
+        All are written in one stream, in their order, so that the next one's candidates fill the
+        places that come free. What a job comes to depends on no other job. `seed` draws what is
+        the same for all of them.
 
         Raises:
             InvalidInput: the model doesn't write the brief's language.
-            GenerationFailed: not one candidate was well-formed, or the model broke off.
+            GenerationFailed: not one of a job's candidates was well-formed, or the model broke off.
         """
-        began = time.monotonic()
         self.accept(brief)
         prompt = Prompt.load(self.prompts, self.generator.identity.prompt)
-        text = prompt.render(variables(prompt, brand, brief, segment, seed))
-        plain = Prompt.load(self.prompts, "brand").render({"brand": brand})
+        outline = prompt.render(variables(prompt, brand, brief, NO_SEGMENT, seed))
+        brand_prompt = Prompt.load(self.prompts, "brand").render({"brand": brand})
+        cut_off = partial(hopeless, brief.limits)
         wanted = brief.variants
-        planned = _rounded(wanted * CANDIDATES_PER_VARIANT)
-        limit = _rounded(wanted * MAX_CANDIDATES_PER_VARIANT)
-        scored: list[Scored] = []
-        chosen: list[Scored] = []
-        written = 0
-        while written < planned or (len(chosen) < wanted and written < limit):
-            seeds = [(seed + written + offset) % MAX_SEED for offset in range(ROUND)]
-            candidates = self.generator.write(text, seeds, self.sampling)
-            scored += self._scored(candidates, plain, brand, brief, segment, scored)
-            written += ROUND
-            chosen = choose(scored, wanted)
-            if progress is not None:
-                progress(written, max(planned, written))
-        if not scored:
-            raise GenerationFailed(
-                f"{self.generator.identity.model or 'The model'} wrote {written} candidates for "
-                f"{segment.name!r} and none was a subject and a preview. "
-                "Take another model or prompt."
-            )
-        chosen += choose_blocked(scored, wanted - len(chosen))
-        made_by = {
-            "generator": self.generator.identity.record(),
-            "prompt": {**prompt.record(), "rendered_sha256": text_hash(text)},
-            "sampling": asdict(self.sampling),
-            "policy": self._policy(),
-        }
-        provenance = [
-            {
-                **made_by,
-                "seed": each.seed,
-                "written_with": {"first_seed": _first(seed, each.seed), "count": ROUND},
-                "score": round(each.score, 4),
-            }
-            for each in chosen
-        ]
-        return Written(chosen, provenance, text, written, time.monotonic() - began)
+        limit = wanted * MAX_CANDIDATES_PER_VARIANT
+        drafts: dict[int, _Draft] = {}
+        requests: deque[Request] = deque()
+        for key, job in enumerate(jobs):
+            text = prompt.render(variables(prompt, brand, brief, job.segment, seed))
+            first = Request(text, job.seed, _shared(text, outline), key, cut_off)
+            drafts[key] = _Draft(job, first)
+            requests.extend(drafts[key].ask(wanted * CANDIDATES_PER_VARIANT))
+        stream = self.generator.write(requests, self.sampling)
+        try:
+            for request, candidate in stream:
+                draft = drafts[request.key]
+                draft.add(candidate)
+                if progress is not None:
+                    progress(draft.job, draft.came, draft.asked)
+                if draft.came < draft.asked:
+                    continue
+                draft.scored += self._scored(draft, brand_prompt, brand, brief)
+                chosen = choose(draft.scored, wanted)
+                missing = wanted - len(chosen)
+                more = min(missing * CANDIDATES_PER_VARIANT, limit - draft.asked)
+                if more:
+                    requests.extendleft(reversed(draft.ask(more)))
+                    continue
+                if not draft.scored:
+                    raise GenerationFailed(self._nothing(draft, brief))
+                chosen += choose_blocked(draft.scored, missing)
+                del drafts[request.key]
+                yield draft.job, self._written(draft, chosen, prompt)
+        finally:
+            if isinstance(stream, Stream):
+                stream.close()
 
     def accept(self, brief: Brief) -> None:
         """Hold a brief to what the model can do.
@@ -135,23 +152,14 @@ class Writer:
                 field="language",
             )
 
-    def _policy(self) -> dict[str, Any]:
-        policy = self.guardrails.policy
-        return {"name": policy.file.name, "version": policy.file.version, "sha256": policy.sha256}
-
     def _scored(
-        self,
-        candidates: Sequence[Candidate],
-        plain: str,
-        brand: Brand,
-        brief: Brief,
-        segment: Segment,
-        earlier: Sequence[Scored],
+        self, draft: "_Draft", brand_prompt: str, brand: Brand, brief: Brief
     ) -> list[Scored]:
-        """The well-formed ones that are not there yet, judged and scored."""
-        seen = {(each.subject, each.preview) for each in earlier}
+        """The well-formed ones of a draft's new candidates that it has not yet, judged and scored."""
+        segment = draft.job.segment
+        seen = {(each.subject, each.preview) for each in draft.scored}
         kept: list[tuple[Candidate, str, str]] = []
-        for candidate in candidates:
+        for candidate in draft.take():
             parsed = parse(candidate.text, segment.merge_tags) if candidate.complete else None
             if parsed is not None and parsed not in seen:
                 seen.add(parsed)
@@ -160,7 +168,9 @@ class Writer:
             return []
         items = [Item(subject, preview, brief, segment, brand) for _, subject, preview in kept]
         reports = self.guardrails.check(items)
-        baselines = self.generator.likelihood(plain, [candidate.text for candidate, *_ in kept])
+        baselines = self.generator.likelihood(
+            brand_prompt, [candidate.text for candidate, *_ in kept]
+        )
         return [
             Scored(candidate.seed, subject, preview, report, score(candidate.logprob, baseline))
             for (candidate, subject, preview), report, baseline in zip(
@@ -168,13 +178,76 @@ class Writer:
             )
         ]
 
+    def _written(self, draft: "_Draft", chosen: list[Scored], prompt: Prompt) -> Written:
+        text = draft.first.prompt
+        policy = self.guardrails.policy
+        made_by = {
+            "generator": self.generator.identity.record(),
+            "prompt": {
+                **prompt.record(),
+                "rendered_sha256": text_hash(text),
+                "shared": draft.first.shared,
+            },
+            "sampling": asdict(self.sampling),
+            "policy": {
+                "name": policy.file.name,
+                "version": policy.file.version,
+                "sha256": policy.sha256,
+            },
+        }
+        provenance = [
+            {**made_by, "seed": each.seed, "score": round(each.score, 4)} for each in chosen
+        ]
+        return Written(chosen, provenance, text, draft.asked, time.monotonic() - draft.began)
+
+    def _nothing(self, draft: "_Draft", brief: Brief) -> str:
+        return (
+            f"{self.generator.identity.model or 'The model'} wrote {draft.asked} candidates for "
+            f"{draft.job.segment.name!r} and none was a subject and a preview of at most "
+            f"{brief.limits.subject} and {brief.limits.preview} characters. "
+            "Take another model or prompt, or raise the limits."
+        )
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A segment while it is written. `first` is the request of its first candidate."""
+
+    job: Job
+    first: Request
+    asked: int = 0
+    came: int = 0
+    began: float = 0.0
+    scored: list[Scored] = field(default_factory=list)
+    _new: list[Candidate] = field(default_factory=list)
+
+    def ask(self, count: int) -> list[Request]:
+        """Requests of the next `count` candidates."""
+        numbers = range(self.asked, self.asked + count)
+        self.asked += count
+        return [replace(self.first, seed=(self.job.seed + number) % MAX_SEED) for number in numbers]
+
+    def add(self, candidate: Candidate) -> None:
+        """Take in a candidate that was asked for."""
+        if not self.came:
+            self.began = time.monotonic()
+        self.came += 1
+        self._new.append(candidate)
+
+    def take(self) -> list[Candidate]:
+        """The candidates since the last time, by seed: in the order in which they were asked for,
+        whichever was finished first."""
+        taken = sorted(self._new, key=lambda each: (each.seed - self.job.seed) % MAX_SEED)
+        self._new = []
+        return taken
+
 
 def variables(
-    prompt: Prompt, brand: Brand, brief: Brief, segment: Segment, seed: int
+    prompt: Prompt, brand: Brand, brief: Brief, segment: plain.Segment, seed: int
 ) -> Mapping[str, Any]:
     """What there is to fill into a prompt: the ones of these that it declares.
 
-    `sounds_like`: a few of the brand's on_voice lines, drawn by `seed`.
+    `sounds_like`: a few of the brand's on_voice lines, drawn by `seed`, the batch's.
     """
     lines = list(brand.on_voice)
     drawn = random.Random(seed).sample(lines, min(SOUNDS_LIKE, len(lines)))  # noqa: S311
@@ -188,17 +261,14 @@ def rewrite(generator: Generator, source: Source) -> tuple[str, str] | None:
     Raises:
         InvalidInput: what writes now is not what wrote then; the message names the difference.
     """
+    made_by = source.provenance
     now = generator.identity.record()
-    for name, then in source.provenance["generator"].items():
+    for name, then in made_by["generator"].items():
         if now[name] != then:
             raise InvalidInput(f"It was written with {name} {then!r}; here it is {now[name]!r}.")
-    beside = source.provenance["written_with"]
-    seeds = [(beside["first_seed"] + offset) % MAX_SEED for offset in range(beside["count"])]
-    sampling = Sampling(**source.provenance["sampling"])
-    candidates = generator.write(source.prompt_text, seeds, sampling)
-    seed = source.provenance["seed"]
-    written = next(candidate for candidate in candidates if candidate.seed == seed)
-    return parse(written.text, source.merge_tags)
+    request = Request(source.prompt_text, made_by["seed"], made_by["prompt"].get("shared", 0))
+    ((_, candidate),) = generator.write(deque([request]), Sampling(**made_by["sampling"]))
+    return parse(candidate.text, source.merge_tags)
 
 
 def text_hash(text: str) -> str:
@@ -206,11 +276,7 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _rounded(count: int) -> int:
-    return -(-count // ROUND) * ROUND
-
-
-def _first(base: int, seed: int) -> int:
-    """First seed of the round that `seed` was written in."""
-    offset = (seed - base) % MAX_SEED
-    return (base + offset - offset % ROUND) % MAX_SEED
+def _shared(one: str, other: str) -> int:
+    """Characters that both begin with."""
+    same = map(operator.eq, one, other)
+    return sum(itertools.takewhile(bool, same))

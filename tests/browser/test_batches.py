@@ -14,7 +14,7 @@ def test_a_running_batch_comes_up_to_date_by_itself(shop: Shop, open_page: OpenP
     page = open_page("marketer")
     page.get_by_role("link", name="Batches").click()
     page.get_by_role("link", name="autumn-knitwear").click()
-    expect(page.get_by_text("0 of 8, running")).to_be_visible()
+    expect(page.get_by_text("0 of 8, queued")).to_be_visible()
     page.get_by_text("1 finding").click()
     expect(page.get_by_text("There is nothing to claim.")).to_be_visible()
     with shop.database.write() as session:

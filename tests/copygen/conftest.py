@@ -122,21 +122,27 @@ class Desk:
 
     def write(self, batch_id: str, writer: Writer, error: str | None = None) -> None:
         """Do the worker's part: write all segments and finish the batch, with `error` if any."""
-        with self.database.write() as session:
-            segment_ids = batches.begin(session, batch_id)
-        for segment_id in segment_ids:
-            self.write_segment(segment_id, writer)
+        self.write_segments(batch_id, writer)
         with self.database.write() as session:
             batches.finish(session, batch_id, error)
 
-    def write_segment(self, segment_id: str, writer: Writer) -> int:
-        """Write and store one segment; how many variants were stored."""
+    def write_segments(self, batch_id: str, writer: Writer, *names: str) -> list[int]:
+        """Write and store what is left of a batch, or the segments named; how many variants each
+        got."""
+        work = self.work(batch_id)
+        jobs = [job for job in work.jobs if not names or job.segment.name in names]
+        stored = []
+        for job, written in writer.write(work.brand, work.brief, jobs, work.seed):
+            with self.database.write() as session:
+                assert batches.begin_segment(session, job.id)
+                stored.append(batches.store(session, work.brief, job, written))
+        return stored
+
+    def work(self, batch_id: str) -> batches.Work:
+        """Begin a batch; what is left to write of it."""
         with self.database.write() as session:
-            job = batches.begin_segment(session, segment_id)
-        assert job is not None
-        written = writer.write(job.brand, job.brief, job.segment, job.seed)
-        with self.database.write() as session:
-            return batches.store(session, job, written)
+            batches.begin(session, batch_id)
+            return batches.work(session, batch_id)
 
     def fill(
         self,

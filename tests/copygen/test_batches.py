@@ -1,5 +1,6 @@
 """Requesting batches, and storing what was written for them."""
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -11,7 +12,7 @@ from copygen.errors import Conflict, Forbidden, InvalidInput, NotFound, OutOfSpa
 from copygen.models import BatchState, Finding, RenderedPrompt, Variant, text_sha256
 from copygen.services import batches, brands
 from copygen.services.batches import SEEDS_PER_SEGMENT
-from copygen.services.writing import Written
+from copygen.services.writing import MAX_SEED, Written
 
 
 def request(desk: Any, **options: Any) -> str:
@@ -24,16 +25,6 @@ def request(desk: Any, **options: Any) -> str:
 def progress(desk: Any, batch_id: str) -> batches.Progress:
     with desk.database.read() as session:
         return batches.progress(session, batch_id)
-
-
-def begin(desk: Any, batch_id: str) -> list[str]:
-    with desk.database.write() as session:
-        return batches.begin(session, batch_id)
-
-
-def begin_segment(desk: Any, segment_id: str) -> batches.SegmentJob | None:
-    with desk.database.write() as session:
-        return batches.begin_segment(session, segment_id)
 
 
 @pytest.fixture
@@ -117,10 +108,7 @@ def test_another_brand_than_the_briefs_is_refused(desk: Any) -> None:
 def test_a_batch_keeps_the_brand_as_it_was(desk: Any) -> None:
     batch_id = request(desk)
     request(desk, brand=desk.brand(voice="Loud."))
-    (segment_id,) = begin(desk, batch_id)
-    job = begin_segment(desk, segment_id)
-    assert job is not None
-    assert job.brand == desk.brand()
+    assert desk.work(batch_id).brand == desk.brand()
     with desk.database.read() as session:
         assert brands.get(session, "harrow-and-pine").voice == "Loud."
 
@@ -133,14 +121,19 @@ def test_an_auditor_requests_nothing(desk: Any) -> None:
 
 def test_progress_counts_what_is_stored(desk: Any, writer_of: Any, wide: Any) -> None:
     batch_id = request(desk, brief=wide)
-    segment_ids = begin(desk, batch_id)
-    assert len(segment_ids) == 3
-    assert desk.write_segment(segment_ids[1], writer_of()) == 2
+    first, second, third = desk.work(batch_id).jobs
+    assert desk.write_segments(batch_id, writer_of(), "second") == [2]
     status = progress(desk, batch_id)
     assert status.state == BatchState.RUNNING
     assert [each.stored for each in status.segments] == [0, 2, 0]
     assert [each.state for each in status.segments] == ["queued", "done", "queued"]
-    assert begin(desk, batch_id) == [segment_ids[0], segment_ids[2]]
+    assert desk.work(batch_id).jobs == [first, third]
+    with desk.database.write() as session:
+        assert batches.begin_segment(session, first.id)
+        assert batches.begin_segment(session, second.id)
+    states = [each.state for each in progress(desk, batch_id).segments]
+    assert states == ["running", "done", "queued"]
+    assert desk.work(batch_id).jobs == [first, third]
 
 
 def test_progress_of_nothing_is_told_so(desk: Any) -> None:
@@ -154,7 +147,7 @@ def test_a_finished_batch_is_done(desk: Any, writer_of: Any, wide: Any) -> None:
     status = progress(desk, batch_id)
     assert (status.state, status.error) == (BatchState.DONE, None)
     assert {each.state for each in status.segments} == {BatchState.DONE}
-    assert begin(desk, batch_id) == []
+    assert desk.work(batch_id).jobs == []
     with desk.database.read() as session:
         assert batches.open_batches(session) == []
 
@@ -163,17 +156,19 @@ def test_a_failing_segment_keeps_the_slots_that_are_filled(
     desk: Any, writer_of: Any, wide: Any
 ) -> None:
     batch_id = request(desk, brief=wide)
-    segment_ids = begin(desk, batch_id)
-    desk.write_segment(segment_ids[0], writer_of())
-    assert begin_segment(desk, segment_ids[1]) is not None
+    second = desk.work(batch_id).jobs[1]
+    desk.write_segments(batch_id, writer_of(), "first")
     with desk.database.write() as session:
+        assert batches.begin_segment(session, second.id)
         batches.finish(session, batch_id, "The model broke off.")
     status = progress(desk, batch_id)
     assert (status.state, status.error) == (BatchState.FAILED, "The model broke off.")
     assert [each.state for each in status.segments] == ["done", "failed", "failed"]
     assert [each.stored for each in status.segments] == [2, 0, 0]
     assert [each.state for each in desk.variants(batch_id)] == ["pending", "pending"]
-    assert begin_segment(desk, segment_ids[1]) is None
+    assert desk.work(batch_id).jobs == []
+    with desk.database.write() as session:
+        assert not batches.begin_segment(session, second.id)
 
 
 def test_a_batch_ends_once(desk: Any, writer_of: Any) -> None:
@@ -185,19 +180,31 @@ def test_a_batch_ends_once(desk: Any, writer_of: Any) -> None:
 
 
 def test_what_is_stored_twice_is_there_once(desk: Any, writer_of: Any) -> None:
-    (segment_id,) = begin(desk, request(desk))
+    batch_id = request(desk)
     # Two workers took up the same segment: the second comes when the first is through.
-    jobs = [begin_segment(desk, segment_id) for _ in range(2)]
-    written = []
-    for job in jobs:
-        assert job is not None
-        written.append(writer_of().write(job.brand, job.brief, job.segment, job.seed))
+    work = desk.work(batch_id)
+    ((job, written),) = writer_of().write(work.brand, work.brief, work.jobs, work.seed)
     stored = []
-    for job, each in zip(jobs, written, strict=True):
+    for _ in range(2):
         with desk.database.write() as session:
-            stored.append(batches.store(session, job, each))
+            assert batches.begin_segment(session, job.id)
+            stored.append(batches.store(session, work.brief, job, written))
     assert stored == [2, 0]
     assert desk.count("variant") == 2
+
+
+def test_nothing_is_stored_of_a_cancelled_batch(desk: Any, writer_of: Any, wide: Any) -> None:
+    batch_id = request(desk, brief=wide)
+    work = desk.work(batch_id)
+    ((job, written),) = writer_of().write(work.brand, work.brief, work.jobs[:1], work.seed)
+    with desk.database.write() as session:
+        assert batches.begin_segment(session, job.id)
+    desk.sql("UPDATE batch SET state = 'cancelled'")
+    with desk.database.write() as session:
+        assert batches.store(session, work.brief, job, written) == 0
+        assert not batches.begin_segment(session, work.jobs[1].id)
+    assert desk.work(batch_id).jobs == []
+    assert [each.state for each in progress(desk, batch_id).segments][1:] == ["queued", "queued"]
 
 
 def test_fewer_variants_than_slots_leave_slots_empty(desk: Any, writer_of: Any) -> None:
@@ -236,17 +243,17 @@ def test_a_blocked_variant_is_stored_as_blocked(desk: Any, writer_of: Any, word_
 
 
 def test_segments_of_one_batch_share_no_seed(desk: Any, writer_of: Any, wide: Any) -> None:
-    batch_id = request(desk, brief=wide, seed=2**31 - 5)
+    batch_id = request(desk, brief=wide, seed=MAX_SEED - 3)
+    jobs = desk.work(batch_id).jobs
     desk.write(batch_id, writer_of())
-    jobs = {
-        (each.provenance["written_with"]["first_seed"], each.slot_id)
-        for each in desk.variants(batch_id)
-    }
-    firsts = {first for first, _ in jobs}
-    assert len(firsts) == 3
-    for one in firsts:
-        for other in firsts - {one}:
-            assert abs(one - other) > SEEDS_PER_SEGMENT / 2
+    seeds = [each.provenance["seed"] for each in desk.variants(batch_id)]
+    firsts = [job.seed for job in jobs]
+    assert len(set(firsts)) == 3
+    for one, other in itertools.combinations(firsts, 2):
+        assert abs(one - other) > SEEDS_PER_SEGMENT / 2
+    assert len(set(seeds)) == 6
+    for seed in seeds:
+        assert sum((seed - first) % MAX_SEED < 100 for first in firsts) == 1
 
 
 def test_the_same_seed_gives_the_same_copy(desk: Any, writer_of: Any) -> None:
@@ -270,20 +277,20 @@ def test_a_source_gives_all_that_a_variant_was_written_from(desk: Any) -> None:
             batches.source(session, "x")
 
 
-def _store_and_fail(session: Any, job: batches.SegmentJob, written: Written) -> None:
-    batches.store(session, job, written)
+def _store_and_fail(session: Any, work: batches.Work, written: Written) -> None:
+    batches.store(session, work.brief, work.jobs[0], written)
     raise OutOfSpace("The disk is full.")
 
 
 def test_a_full_disk_leaves_no_part_of_a_segment(desk: Any, writer_of: Any) -> None:
     batch_id = request(desk)
-    (segment_id,) = begin(desk, batch_id)
-    job = begin_segment(desk, segment_id)
-    assert job is not None
-    written = writer_of().write(job.brand, job.brief, job.segment, job.seed)
+    work = desk.work(batch_id)
+    ((job, written),) = writer_of().write(work.brand, work.brief, work.jobs, work.seed)
+    with desk.database.write() as session:
+        assert batches.begin_segment(session, job.id)
     with pytest.raises(OutOfSpace), desk.database.write() as session:
-        _store_and_fail(session, job, written)
+        _store_and_fail(session, work, written)
     with desk.database.read() as session:
         assert session.exec(select(Variant)).all() == []
     assert progress(desk, batch_id).segments[0].state == BatchState.RUNNING
-    assert desk.write_segment(segment_id, writer_of()) == 2
+    assert desk.write_segments(batch_id, writer_of()) == [2]

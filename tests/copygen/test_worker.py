@@ -11,7 +11,7 @@ from copygen import worker
 from copygen.errors import CopygenError, GenerationFailed, OutOfSpace, StoreBusy
 from copygen.models import BatchState
 from copygen.services import batches
-from copygen.services.writing import ROUND
+from copygen.services.writing import CANDIDATES_PER_VARIANT
 from copygen.settings import Settings
 from copygen.worker import Worker, WorkerBusy
 
@@ -55,11 +55,10 @@ def test_a_batch_that_was_cut_off_keeps_what_it_has_and_goes_on(
 ) -> None:
     segments = [desk.segment("first"), desk.segment("second"), desk.segment("third")]
     batch_id = desk.request(desk.brief(segments=segments))
+    second = desk.work(batch_id).jobs[1]
+    desk.write_segments(batch_id, writer_of(), "first")
     with desk.database.write() as session:
-        segment_ids = batches.begin(session, batch_id)
-    desk.write_segment(segment_ids[0], writer_of())
-    with desk.database.write() as session:
-        assert batches.begin_segment(session, segment_ids[1]) is not None
+        assert batches.begin_segment(session, second.id)
     before = {each.id for each in desk.variants()}
     with Worker(desk.database, settings, writer_of):
         status = until_finished(desk, batch_id)
@@ -77,10 +76,11 @@ def test_a_segment_that_fails_ends_its_batch_and_no_other(
         def __init__(self) -> None:
             self.writer = writer_of()
 
-        def write(self, brand: Any, brief: Any, segment: Any, *more: Any) -> Any:
-            if segment.name == "second":
-                raise GenerationFailed("The model broke off.")
-            return self.writer.write(brand, brief, segment, *more)
+        def write(self, *arguments: Any) -> Any:
+            for job, written in self.writer.write(*arguments):
+                if job.segment.name == "second":
+                    raise GenerationFailed("The model broke off.")
+                yield job, written
 
     segments = [desk.segment("first"), desk.segment("second"), desk.segment("third")]
     bad, good = desk.request(desk.brief(segments=segments)), desk.request()
@@ -111,7 +111,98 @@ def test_progress_is_told_while_it_writes(desk: Any, settings: Settings, writer_
     batch_id = desk.request()
     with Worker(desk.database, settings, writer_of, lambda *each: told.append(each)):
         until_finished(desk, batch_id)
-    assert told == [(batch_id, "new-subscribers", ROUND, ROUND)]
+    planned = 2 * CANDIDATES_PER_VARIANT
+    assert told == [(batch_id, "new-subscribers", done, planned) for done in range(1, planned + 1)]
+
+
+def test_a_segment_is_queued_until_its_first_candidate(
+    desk: Any, settings: Settings, writer_of: Any
+) -> None:
+    segments = [desk.segment("first"), desk.segment("second"), desk.segment("third")]
+    batch_id = desk.request(desk.brief(segments=segments))
+    states: dict[str, list[str]] = {}
+
+    def progress(_: str, name: str, done: int, planned: int) -> None:
+        if done == 1:
+            with desk.database.read() as session:
+                found = batches.progress(session, batch_id).segments
+            states[name] = [each.state.value for each in found]
+
+    with Worker(desk.database, settings, writer_of, progress):
+        assert until_finished(desk, batch_id).state == BatchState.DONE
+    assert states == {
+        "first": ["running", "queued", "queued"],
+        "second": ["done", "running", "queued"],
+        "third": ["done", "done", "running"],
+    }
+
+
+def test_a_cancelled_batch_is_not_written_on(desk: Any, settings: Settings, writer_of: Any) -> None:
+    segments = [desk.segment("first"), desk.segment("second"), desk.segment("third")]
+    batch_id, next_one = desk.request(desk.brief(segments=segments)), desk.request()
+    told: list[str] = []
+
+    def progress(batch: str, name: str, done: int, planned: int) -> None:
+        if batch == batch_id:
+            told.append(name)
+        if (batch, name, done) == (batch_id, "second", 1):
+            desk.sql("UPDATE batch SET state = 'cancelled' WHERE id = :id", id=batch_id)
+
+    with Worker(desk.database, settings, writer_of, progress):
+        assert until_finished(desk, next_one).state == BatchState.DONE
+    status = until_finished(desk, batch_id)
+    assert status.state == BatchState.CANCELLED
+    assert [each.stored for each in status.segments] == [2, 0, 0]
+    assert set(told) == {"first", "second"}
+
+
+def test_what_can_not_be_stored_ends_the_stream_at_once(
+    desk: Any, settings: Settings, writer_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = threading.Event()
+
+    class Streaming:
+        def write(self, *arguments: Any) -> Any:
+            try:
+                yield from writer_of().write(*arguments)
+            finally:
+                closed.set()
+
+    errors: list[BaseException] = []
+
+    def store(*_: Any, **__: Any) -> None:
+        # Held, and with it its traceback and the stream: only closing it ends it.
+        errors.append(ZeroDivisionError())
+        raise errors[0]
+
+    monkeypatch.setattr(batches, "store", store)
+    batch_id = desk.request()
+    with Worker(desk.database, settings, Streaming):
+        status = until_finished(desk, batch_id)
+    assert status.error == "Writing broke off (ZeroDivisionError)."
+    assert closed.is_set()
+
+
+def test_a_batch_that_an_earlier_version_began_is_finished(
+    desk: Any, settings: Settings, writer_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_ids = [desk.request(), desk.request()]
+    told = threading.Event()
+
+    def progress(*_: Any) -> None:
+        told.set()
+        time.sleep(POLL_S)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker, "APPLICATION_VERSION", "1")
+        with Worker(desk.database, settings, writer_of, progress):
+            assert told.wait(DEADLINE_S)
+    assert [workflow_state(settings, each) for each in batch_ids] == ["PENDING", "ENQUEUED"]
+    with Worker(desk.database, settings, writer_of):
+        for batch_id in batch_ids:
+            assert until_finished(desk, batch_id).state == BatchState.DONE
+    assert [workflow_state(settings, each) for each in batch_ids] == ["CANCELLED"] * 2
+    assert desk.count("variant") == 4
 
 
 def test_a_home_has_one_worker(desk: Any, settings: Settings, writer_of: Any) -> None:
@@ -129,21 +220,29 @@ def test_a_full_disk_only_delays_a_batch(
     desk: Any, settings: Settings, writer_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker, "RETRY_S", 0.05)
-    failures = iter([OutOfSpace("The disk is full."), StoreBusy("Held by another process.")] * 3)
-    for name in ("begin", "store", "finish"):
-        real = getattr(batches, name)
+    left: list[CopygenError] = []
 
-        def failing(*arguments: Any, real: Any = real, tries: Any = None, **more: Any) -> Any:
-            if (error := next(failures, None)) is not None:
-                raise error
+    def spoil(name: str) -> None:
+        """Let the first calls of a service fail."""
+        real = getattr(batches, name)
+        failures = [OutOfSpace("The disk is full."), StoreBusy("Held by another process.")]
+        left.extend(failures)
+
+        def failing(*arguments: Any, **more: Any) -> Any:
+            if failures:
+                left.remove(failures[-1])
+                raise failures.pop()
             return real(*arguments, **more)
 
         monkeypatch.setattr(batches, name, failing)
+
+    for name in ("begin", "work", "begin_segment", "store", "finish"):
+        spoil(name)
     batch_id = desk.request()
     with Worker(desk.database, settings, writer_of):
         status = until_finished(desk, batch_id)
     assert status.state == BatchState.DONE
-    assert next(failures, None) is None
+    assert not left
     assert [each.stored for each in status.segments] == [2]
 
 

@@ -1,19 +1,22 @@
-"""Writing one segment: how many candidates, which of them stay, and what is recorded."""
+"""Writing segments: how many candidates, which of them stay, and what is recorded."""
 
+import random
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from copygen.errors import GenerationFailed, InvalidInput
-from copygen.generation.generator import Identity, Sampling
+from copygen.generation.generator import Candidate, Identity, Request, Sampling
 from copygen.generation.scripted import ScriptedGenerator
 from copygen.models import text_sha256
 from copygen.services.writing import (
     CANDIDATES_PER_VARIANT,
     MAX_CANDIDATES_PER_VARIANT,
     MAX_SEED,
-    ROUND,
+    Job,
     Source,
     Writer,
     Written,
@@ -25,20 +28,43 @@ from guardrails.types import Result
 ONE = "Wool is back\nSix undyed colours."
 
 
+def jobs_of(brief: Any, seed: int = 0) -> list[Job]:
+    """A job for each segment of a brief, their seeds far apart."""
+    return [
+        Job(segment.name, segment, (seed + 1000 * place) % MAX_SEED)
+        for place, segment in enumerate(brief.segments)
+    ]
+
+
 def write(desk: Any, writer: Writer, seed: int = 0, progress: Any = None, **brief: Any) -> Written:
-    """Write the first segment of a brief."""
+    """Write a brief of one segment."""
     made = desk.brief(**brief)
-    return writer.write(desk.brand(), made, made.segments[0], seed, progress)
+    ((_, written),) = writer.write(desk.brand(), made, jobs_of(made, seed), seed, progress)
+    return written
 
 
-def rounds(writer: Writer) -> int:
-    """How often the model was asked for candidates."""
+def asked(writer: Writer) -> list[str]:
+    """The prompt of each candidate that the model was asked for."""
     assert isinstance(writer.generator, ScriptedGenerator)
-    return len(writer.generator.prompts)
+    return writer.generator.prompts
 
 
-def rounded(count: int) -> int:
-    return -(-count // ROUND) * ROUND
+class Shuffling(ScriptedGenerator):
+    """Has some places, and finishes what stands in them in any order."""
+
+    def __init__(self, texts: Any, places: int, order: int) -> None:
+        super().__init__(texts)
+        self._places = places
+        self._random = random.Random(order)  # noqa: S311
+
+    def write(
+        self, requests: deque[Request], sampling: Sampling
+    ) -> Iterator[tuple[Request, Candidate]]:
+        running: list[tuple[Request, Candidate]] = []
+        while requests or running:
+            while requests and len(running) < self._places:
+                running += super().write(deque([requests.popleft()]), sampling)
+            yield running.pop(self._random.randrange(len(running)))
 
 
 @pytest.mark.parametrize("variants", [1, 2, 4, 8])
@@ -46,8 +72,7 @@ def test_more_candidates_are_written_than_wanted(desk: Any, writer_of: Any, vari
     writer = writer_of()
     written = write(desk, writer, variants=variants)
     assert len(written.variants) == variants
-    assert written.candidates == rounded(variants * CANDIDATES_PER_VARIANT)
-    assert rounds(writer) * ROUND == written.candidates
+    assert written.candidates == variants * CANDIDATES_PER_VARIANT == len(asked(writer))
 
 
 def test_writing_goes_on_while_variants_are_missing_and_ends_at_its_limit(
@@ -56,24 +81,31 @@ def test_writing_goes_on_while_variants_are_missing_and_ends_at_its_limit(
     writer = writer_of([ONE])
     written = write(desk, writer, variants=3)
     assert len(written.variants) == 1
-    assert written.candidates == rounded(3 * MAX_CANDIDATES_PER_VARIANT)
+    assert written.candidates == 3 * MAX_CANDIDATES_PER_VARIANT == len(asked(writer))
 
 
-def test_writing_ends_once_there_is_enough(desk: Any, writer_of: Any, texts: list[str]) -> None:
-    # The second good text comes once: in the second round, beyond the planned one.
-    script = [ONE] * (ROUND + 1) + [texts[1]] + [ONE] * 400
+def test_writing_goes_on_for_what_is_missing_alone(
+    desk: Any, writer_of: Any, texts: list[str]
+) -> None:
+    planned = 3 * CANDIDATES_PER_VARIANT
+    script = [ONE] * (planned - 1) + [texts[1]] + [texts[2]] * 400
     written = write(desk, writer_of(script), variants=3)
-    assert {each.subject for each in written.variants} == {"Wool is back", texts[1].split("\n")[0]}
-    written = write(desk, writer_of(script), variants=2)
-    assert written.candidates == 2 * ROUND
+    assert len(written.variants) == 3
+    assert written.candidates == planned + CANDIDATES_PER_VARIANT
 
 
-def test_progress_counts_up_to_what_is_planned(desk: Any, writer_of: Any) -> None:
-    told: list[tuple[int, int]] = []
-    write(
-        desk, writer_of(), progress=lambda done, planned: told.append((done, planned)), variants=8
-    )
-    assert told == [(ROUND, 2 * ROUND), (2 * ROUND, 2 * ROUND)]
+def test_progress_counts_up_to_what_is_planned(desk: Any, writer_of: Any, texts: list[str]) -> None:
+    told: list[tuple[str, int, int]] = []
+
+    def progress(job: Job, done: int, planned: int) -> None:
+        told.append((job.id, done, planned))
+
+    planned, more = 2 * CANDIDATES_PER_VARIANT, CANDIDATES_PER_VARIANT
+    write(desk, writer_of([ONE] * planned + [texts[1]] * 400), progress=progress)
+    assert told == [
+        *(("new-subscribers", done, planned) for done in range(1, planned + 1)),
+        *(("new-subscribers", planned + done, planned + more) for done in range(1, more + 1)),
+    ]
 
 
 def test_malformed_candidates_are_dropped(desk: Any, writer_of: Any) -> None:
@@ -109,7 +141,7 @@ def test_where_nothing_is_usable_the_error_says_so(desk: Any, writer_of: Any) ->
     writer = writer_of(["Only one line"])
     with pytest.raises(GenerationFailed, match=r"96 candidates.*'new-subscribers'.*Take another"):
         write(desk, writer, variants=4)
-    assert rounds(writer) == 96 / ROUND
+    assert len(asked(writer)) == 96
 
 
 def test_a_model_that_breaks_off_is_passed_on(desk: Any, writer_of: Any) -> None:
@@ -167,7 +199,7 @@ def test_the_prompt_is_the_one_that_the_model_asks_for(desk: Any, writer_of: Any
 
 def test_provenance_holds_all_that_made_a_variant(desk: Any, writer_of: Any) -> None:
     writer = writer_of()
-    written = write(desk, writer, seed=1000, variants=4)
+    written = write(desk, writer, seed=1000, variants=4, segments=[desk.segment("first")])
     for scored, provenance in zip(written.variants, written.provenance, strict=True):
         assert provenance["generator"] == writer.generator.identity.record()
         assert {"model", "weights_sha256", "adapter", "adapter_sha256"} <= set(
@@ -180,10 +212,9 @@ def test_provenance_holds_all_that_made_a_variant(desk: Any, writer_of: Any) -> 
         assert provenance["sampling"] == {"temperature": 0.6, "top_k": 40, "max_tokens": 80}
         assert provenance["policy"] == {"name": "test", "version": 1, "sha256": "0" * 64}
         assert provenance["seed"] == scored.seed
-        first = provenance["written_with"]["first_seed"]
-        assert provenance["written_with"]["count"] == ROUND
-        assert (first - 1000) % ROUND == 0
-        assert first <= scored.seed < first + ROUND
+        assert 0 <= scored.seed - 1000 < written.candidates
+        shared = written.prompt_text[: prompt["shared"]]
+        assert shared.endswith("\nTo: ")
 
 
 @pytest.mark.parametrize("seed", [0, 3, 1000, MAX_SEED - 1, MAX_SEED - 20])
@@ -213,23 +244,185 @@ def test_other_weights_are_named_in_place_of_another_text(desk: Any, writer_of: 
         rewrite(Other([ONE]), source)
 
 
-def test_what_sounds_like_the_brand_is_drawn_by_the_seed(desk: Any, writer_of: Any) -> None:
+def test_what_sounds_like_the_brand_is_drawn_once_for_all_segments(
+    desk: Any, writer_of: Any
+) -> None:
     lines = [f"Line number {number}." for number in range(40)]
     brand = desk.brand(on_voice=lines)
-    brief = desk.brief()
-    prompts = [
-        writer_of().write(brand, brief, brief.segments[0], seed).prompt_text for seed in (1, 1, 2)
-    ]
-    assert prompts[0] == prompts[1] != prompts[2]
-    drawn = next(each for each in prompts[0].splitlines() if each.startswith("Sounds like: "))
+    brief = desk.brief(segments=[desk.segment("first"), desk.segment("second")])
+
+    def begin(seed: int) -> set[str]:
+        """What the prompts of all segments begin with."""
+        done = writer_of().write(brand, brief, jobs_of(brief), seed)
+        return {
+            written.prompt_text[: written.provenance[0]["prompt"]["shared"]] for _, written in done
+        }
+
+    (once,) = begin(1)
+    assert begin(1) == {once}
+    assert begin(2).isdisjoint({once})
+    drawn = next(each for each in once.splitlines() if each.startswith("Sounds like: "))
     assert len(set(drawn.removeprefix("Sounds like: ").split(" / "))) == 3
+
+
+def test_what_is_shared_depends_on_no_other_segment(desk: Any, writer_of: Any) -> None:
+    tags = {"merge_tags": {"first_name": {"fallback": "friend"}}}
+    segments = [desk.segment(name, **tags) for name in ("first", "firmer")]
+    together = desk.brief(segments=segments)
+    requests = [
+        written.provenance[0]["prompt"]
+        for brief in (
+            together,
+            desk.brief(segments=segments[:1]),
+            desk.brief(segments=segments[1:]),
+        )
+        for _, written in writer_of().write(desk.brand(), brief, jobs_of(brief), 7)
+    ]
+    assert requests[:2] == requests[2:]
+
+
+def test_the_prompt_up_to_the_segment_is_what_requests_share(
+    desk: Any, writer_of: Any, texts: list[str]
+) -> None:
+    seen: list[Request] = []
+
+    class Listening(ScriptedGenerator):
+        def write(self, requests: Any, sampling: Sampling) -> Any:
+            seen.extend(requests)
+            return super().write(requests, sampling)
+
+    brief = desk.brief(segments=[desk.segment("first"), desk.segment("second")])
+    writer = replace(writer_of(), generator=Listening(texts))
+    list(writer.write(desk.brand(), brief, jobs_of(brief), 0))
+    count = 2 * CANDIDATES_PER_VARIANT
+    assert [each.seed for each in seen] == [*range(count), *range(1000, 1000 + count)]
+    assert len({each.prompt for each in seen}) == 2
+    (shared,) = {each.prompt[: each.shared] for each in seen}
+    assert shared.endswith("\nTo: ")
+    assert all(each.hopeless("x" * 60) and not each.hopeless("x" * 40) for each in seen)
+
+
+@pytest.fixture
+def several(desk: Any) -> Any:
+    """A brief of three segments, whose candidates are not of the same length."""
+    return desk.brief(
+        segments=[desk.segment(name) for name in ("first", "second", "third")], variants=4
+    )
+
+
+@pytest.mark.parametrize(("places", "order"), [(1, 0), (7, 1), (32, 2), (32, 3), (100, 4)])
+def test_what_a_segment_comes_to_depends_on_no_order(
+    desk: Any,
+    writer_of: Any,
+    word_check: Any,
+    texts: list[str],
+    several: Any,
+    places: int,
+    order: int,
+) -> None:
+    # The first round has too few, and the same texts come again and again.
+    script = [*texts[:3], *["One line"] * 11, *texts[:3], *["One line"] * 9, *texts[3:6]]
+    writer = writer_of(script, [word_check("Scotland", "block"), word_check("Warm", "review")])
+    shuffled = replace(writer, generator=Shuffling(script, places, order))
+    expected = {
+        job.id: written
+        for one in jobs_of(several)
+        for job, written in writer.write(desk.brand(), several, [one], 5)
+    }
+    found = {
+        job.id: written
+        for job, written in shuffled.write(desk.brand(), several, jobs_of(several), 5)
+    }
+    assert {each.candidates for each in expected.values()} != {4 * CANDIDATES_PER_VARIANT}
+    assert {name: replace(each, seconds=0) for name, each in found.items()} == {
+        name: replace(each, seconds=0) for name, each in expected.items()
+    }
+
+
+def test_segments_end_in_their_order_and_the_first_does_not_wait(
+    desk: Any, writer_of: Any, several: Any
+) -> None:
+    writer = writer_of()
+    ended = []
+    for job, written in writer.write(desk.brand(), several, jobs_of(several), 0):
+        ended.append(job.id)
+        # No candidate is written before its turn.
+        assert len(asked(writer)) == len(ended) * written.candidates
+    assert ended == ["first", "second", "third"]
+
+
+def test_further_candidates_go_before_those_of_the_next_segment(
+    desk: Any, writer_of: Any, several: Any
+) -> None:
+    told: list[str] = []
+    writer = writer_of([ONE])
+    stream = writer.write(
+        desk.brand(), several, jobs_of(several), 0, lambda job, done, planned: told.append(job.id)
+    )
+    ended = [job.id for job, _ in stream]
+    count = 4 * MAX_CANDIDATES_PER_VARIANT
+    assert ended == ["first", "second", "third"]
+    assert told == [name for name in ended for _ in range(count)]
+
+
+def test_a_segment_without_a_usable_candidate_leaves_the_ones_before(
+    desk: Any, writer_of: Any, texts: list[str], several: Any
+) -> None:
+    # By seed: the second segment begins at 1000.
+    script = [*texts * 125, *["One line"] * 1000]
+    stream = writer_of(script).write(desk.brand(), several, jobs_of(several), 0)
+    job, _ = next(stream)
+    assert job.id == "first"
+    with pytest.raises(GenerationFailed, match="'second'"):
+        next(stream)
+
+
+@pytest.mark.parametrize("by", ["closing", "an error"])
+def test_the_model_stops_when_nobody_wants_more(
+    desk: Any, writer_of: Any, texts: list[str], several: Any, by: str
+) -> None:
+    closed = []
+
+    class Closing(ScriptedGenerator):
+        def write(self, requests: Any, sampling: Sampling) -> Any:
+            try:
+                yield from super().write(requests, sampling)
+            finally:
+                closed.append(True)
+
+    def progress(job: Job, done: int, planned: int) -> None:
+        if by == "an error" and job.id == "second":
+            raise InterruptedError
+
+    writer = replace(writer_of(), generator=Closing(texts))
+    stream = writer.write(desk.brand(), several, jobs_of(several), 0, progress)
+    next(stream)
+    assert not closed
+    if by == "closing":
+        stream.close()
+    else:
+        # The traceback holds the stream: it is not closed for want of a reference.
+        with pytest.raises(InterruptedError):
+            next(stream)
+    assert closed
+
+
+def test_a_text_over_its_limits_is_cut_off(desk: Any, writer_of: Any) -> None:
+    long = "Wool is back, and more than fifty characters say so\nSix undyed colours."
+    written = write(desk, writer_of([long, ONE]))
+    assert [each.subject for each in written.variants] == ["Wool is back"]
 
 
 def test_a_scripted_generator_gives_its_texts_by_seed() -> None:
     generator = ScriptedGenerator(["a", "b", "c"])
-    candidates = generator.write("prompt", [4, 0, 2], Sampling())
-    assert [(each.seed, each.text) for each in candidates] == [(4, "b"), (0, "a"), (2, "c")]
-    assert generator.prompts == ["prompt"]
+    requests = deque(Request("prompt", seed, key=seed) for seed in (4, 0, 2))
+    candidates = list(generator.write(requests, Sampling()))
+    assert [(request.key, each.text) for request, each in candidates] == [
+        (4, "b"),
+        (0, "a"),
+        (2, "c"),
+    ]
+    assert generator.prompts == ["prompt"] * 3
     with pytest.raises(ValueError, match="at least one"):
         ScriptedGenerator([])
 

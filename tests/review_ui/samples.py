@@ -138,15 +138,18 @@ class Shop:
                 Brand.model_validate(BRAND),
                 seed=7,
             )
-            for segment_id in batches.begin(session, batch.id):
-                job = batches.begin_segment(session, segment_id)
-                if job is None or job.segment.name not in texts:
+            batches.begin(session, batch.id)
+            work = batches.work(session, batch.id)
+            for job in work.jobs:
+                if job.segment.name not in texts:
                     continue
+                batches.begin_segment(session, job.id)
                 scored = [text.scored(seed) for seed, text in enumerate(texts[job.segment.name])]
                 provenance = [
                     {"generator": {"model": "by hand"}, "seed": each.seed} for each in scored
                 ]
-                batches.store(session, job, Written(scored, provenance, "A prompt.", 16, 0.1))
+                written = Written(scored, provenance, "A prompt.", 16, 0.1)
+                batches.store(session, work.brief, job, written)
             if finish:
                 batches.finish(session, batch.id)
         return batch.id

@@ -8,8 +8,12 @@ def test_a_running_batch_shows_what_is_written_and_asks_again(shop: Shop) -> Non
     assert f'hx-get="/batches/{batch}" hx-trigger="every 2s"' in page
     assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page
     assert "1 of 8" in page
-    assert "0 of 8, running" in page
+    assert "0 of 8, queued" in page
     assert "First in" in page
+    with shop.database.write() as session:
+        (job,) = batches.work(session, batch).jobs
+        batches.begin_segment(session, job.id)
+    assert "0 of 8, running" in shop.client("marketer").get(f"/batches/{batch}").text
 
 
 def test_a_finished_batch_asks_no_more(shop: Shop) -> None:
