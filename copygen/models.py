@@ -221,7 +221,7 @@ class Segment(SQLModel, table=True):
     wanted: int
     state: BatchState = Field(default=BatchState.QUEUED, sa_type=_choice(BatchState))
     candidates: int = Field(default=0, description="Candidates written to fill it.")
-    seconds: float = Field(default=0.0, description="Time spent on writing and checking.")
+    seconds: float = Field(default=0.0, description="From its first candidate to its choice.")
 
 
 class Slot(SQLModel, table=True):
