@@ -304,7 +304,7 @@ def test_the_prompt_up_to_the_segment_is_what_requests_share(
 
 @pytest.fixture
 def several(desk: Any) -> Any:
-    """A brief of three segments, whose candidates are not of the same length."""
+    """A brief of three segments."""
     return desk.brief(
         segments=[desk.segment(name) for name in ("first", "second", "third")], variants=4
     )
