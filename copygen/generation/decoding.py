@@ -1,162 +1,238 @@
-"""Decoding many candidates of one prompt: one shared prefill, then all rows step by step."""
+"""Decoding many rows at once: rows of all segments side by side, each leaving as it is finished and
+another taking its place, behind one beginning that is read once."""
 
-from collections.abc import Sequence
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import Cache, DynamicCache
-from transformers.cache_utils import DynamicLayer
 
-from copygen.generation.generator import Sampling
+from copygen.generation.generator import Candidate, Request, Sampling
+from copygen.generation.llama import BLOCK, Beginning, Llama
+from copygen.generation.sampling import draws, logprobs, sample
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+ROWS = 32
+"""Rows decoded together. More gain little on a CPU, and make all candidates come later."""
+
+HOPELESS_EVERY = 4
+"""Tokens between two looks at whether something can still come of a row."""
+
+KEPT = 64
+"""Prompts whose keys and values are kept: the segments that are being written, and their brands."""
+
+Tokens = tuple[int, ...]
 
 
 @dataclass(slots=True)
 class Row:
-    """One candidate as it grows: its tokens, the sum of their log-probabilities, whether it ended."""
+    """One candidate as it grows."""
+
+    request: Request
+    drawn: torch.Tensor
+    length: int
+    """Tokens of its own that are read: its part of the prompt, and what was written but the last."""
 
     tokens: list[int] = field(default_factory=list)
     logprob: float = 0.0
     ended: bool = False
+    cut: bool = False
 
 
-@torch.inference_mode()
-def decode(
-    model: "PreTrainedModel",
-    prompt: Sequence[int],
-    seeds: Sequence[int],
-    sampling: Sampling,
-    stop: frozenset[int],
-) -> list[Row]:
-    """Sample one continuation of `prompt` (token ids) for each seed, until a `stop` token.
+class Decoder:
+    """Decodes requests by a model whose prompts come in two parts, both as token ids.
 
-    Each row draws from a random stream of its own, made from its seed alone. Its logits may still
-    differ in the last bits with the number of rows beside it, so a row is made again along with
-    the same seeds. The stop token counts into the log-probability and not into the tokens.
+    All the work for a row depends on its prompt, its seed and the sampling alone: its beginning is
+    read by itself, and rows stand in whole blocks (see `BLOCK`).
     """
-    device = model.device
-    draws = torch.stack([_draws(seed, sampling.max_tokens) for seed in seeds]).to(device)
-    logits, cache = _prefilled(model, prompt, len(seeds), sampling.max_tokens)
-    rows = [Row() for _ in seeds]
-    active = list(range(len(seeds)))
-    for step in range(sampling.max_tokens):
-        tokens, logprobs = _sample(logits.float(), draws[active, step], sampling)
-        kept = []
-        for position, (index, token, logprob) in enumerate(
-            zip(active, tokens.tolist(), logprobs.tolist(), strict=True)
-        ):
-            row = rows[index]
-            row.logprob += logprob
-            row.ended = token in stop
-            if not row.ended:
-                row.tokens.append(token)
-                kept.append(position)
-        if not kept or step + 1 == sampling.max_tokens:
-            break
-        if len(kept) < len(active):
-            chosen = torch.tensor(kept, device=device)
-            cache.batch_select_indices(chosen)
-            tokens = tokens[chosen]
-            active = [active[position] for position in kept]
-        logits = model(input_ids=tokens[:, None], cache=cache).logits[:, -1]
-    return rows
 
+    def __init__(
+        self,
+        model: Llama,
+        encode: Callable[[str, int], tuple[Tokens, Tokens]],
+        decode: Callable[[Sequence[int]], str],
+        stop: frozenset[int],
+    ) -> None:
+        """`encode` splits a prompt at its count of shared characters; `stop` ends a row."""
+        self._model = model
+        self._encode = encode
+        self._decode = decode
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._read: OrderedDict[tuple[Tokens, Tokens], Beginning] = OrderedDict()
 
-class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
-    """Keys and values with room for what is to come: the plain layer copies all of them to add one
-    token's, which takes a third of a step's time on a CPU."""
+    def write(
+        self, requests: deque[Request], sampling: Sampling
+    ) -> Iterator[tuple[Request, Candidate]]:
+        """A candidate for each request, as they are finished. More may be added meanwhile."""
+        batch: _Batch | None = None
+        while requests or (batch is not None and batch.rows):
+            with self._lock, torch.inference_mode():
+                batch = self._joined(batch, requests, sampling)
+                finished = batch.leave()
+                if not finished and batch.rows:
+                    self._step(batch, sampling)
+                    finished = batch.leave()
+            for row in finished:
+                yield row.request, self._candidate(row)
 
-    def __init__(self, keys: torch.Tensor, values: torch.Tensor, rows: int, room: int) -> None:
-        """Repeat `keys` and `values`, of shape (1, heads, length, size), for `rows` rows."""
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.lazy_initialization(keys, values)
-        self._length = 0
-        self._room = [
-            tensor.new_empty((rows, tensor.shape[1], tensor.shape[2] + room, tensor.shape[3]))
-            for tensor in (keys, values)
+    def likelihood(self, prompt: str, texts: Sequence[Tokens]) -> list[float]:
+        """Mean natural log-probability of each text's tokens, none empty, after `prompt`."""
+        with self._lock, torch.inference_mode():
+            beginning = self._beginning((), sum(self._encode(prompt, 0), ()))
+            # Texts of about one length together: little is padded.
+            by_length = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+            scores: dict[int, float] = {}
+            for start in range(0, len(texts), ROWS):
+                some = by_length[start : start + ROWS]
+                longest = len(texts[some[-1]])
+                # Padding stands on the right, where no token that counts can see it.
+                ids = torch.tensor(
+                    [[*texts[index], *[0] * (longest - len(texts[index]))] for index in some],
+                    device=self._model.device,
+                )
+                scored = self._scored(beginning, ids)
+                for index, row in zip(some, scored, strict=True):
+                    scores[index] = row[: len(texts[index])].mean().item()
+        return [scores[index] for index in range(len(texts))]
+
+    def _scored(self, beginning: Beginning, ids: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities of ids of shape (rows, length) after the beginning."""
+        first = logprobs(beginning.logits.expand(len(ids), -1)[:, None], ids[:, :1])
+        if ids.shape[1] == 1:
+            return first
+        hidden, _ = self._model.read(ids[:, :-1], beginning)
+        # A row at a time: the logits of all would be the largest thing in memory.
+        rest = [
+            logprobs(self._model.logits(row)[None], tokens[None, 1:])
+            for row, tokens in zip(hidden, ids, strict=True)
         ]
-        self.update(keys, values)
+        return torch.cat((first, torch.cat(rest)), dim=1)
 
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: object, **__: object
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Add keys and values of shape (rows, heads, added, size); all there are now."""
-        start, self._length = self._length, self._length + key_states.shape[-2]
-        for room, added in zip(self._room, (key_states, value_states), strict=True):
-            room[:, :, start : self._length] = added
-        return self._show()
+    def _beginning(self, before: Tokens, own: Tokens) -> Beginning:
+        """The keys and values of `own` after `before`, read once."""
+        found = self._read.get((before, own))
+        if found is None:
+            if own:
+                ids = torch.tensor([own], device=self._model.device)
+                found = self._model.begin(ids, self._beginning((), before))
+            else:
+                found = self._model.nothing()
+            self._read[before, own] = found
+            while len(self._read) > KEPT:
+                self._read.popitem(last=False)
+        self._read.move_to_end((before, own))
+        return found
 
-    def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep the rows at `indices` alone."""
-        self._room = [room[indices] for room in self._room]
-        self._show()
+    def _joined(
+        self, batch: "_Batch | None", requests: deque[Request], sampling: Sampling
+    ) -> "_Batch":
+        """The batch with as many more rows as there is room for; a new one where there is none."""
+        joining: list[tuple[Row, Beginning]] = []
+        while requests and (batch is None or len(batch.rows) + len(joining) < ROWS):
+            shared, own = self._encode(requests[0].prompt, requests[0].shared)
+            beginning = self._beginning((), shared)
+            if batch is None:
+                batch = _Batch(beginning, self._model, sampling.max_tokens)
+            elif batch.beginning is not beginning:
+                if batch.rows or joining:
+                    break  # Another brief: it waits until the rows of this one are finished.
+                batch = _Batch(beginning, self._model, sampling.max_tokens)
+            request = requests.popleft()
+            row = Row(request, draws(request.seed, sampling.max_tokens), len(own))
+            joining.append((row, self._beginning(shared, own)))
+        assert batch is not None
+        if joining:
+            batch.join(joining)
+            logits = torch.cat([beginning.logits for _, beginning in joining])
+            self._draw([row for row, _ in joining], logits, sampling)
+        return batch
 
-    def _show(self) -> tuple[torch.Tensor, torch.Tensor]:
-        keys, values = (room[:, :, : self._length] for room in self._room)
-        self.keys, self.values = keys, values
-        return keys, values
+    def _step(self, batch: "_Batch", sampling: Sampling) -> None:
+        """One more token for every row."""
+        self._draw(batch.rows, batch.step(self._model), sampling)
 
+    def _draw(self, rows: Sequence[Row], logits: torch.Tensor, sampling: Sampling) -> None:
+        drawn = torch.stack([row.drawn[len(row.tokens)] for row in rows]).to(logits.device)
+        tokens, scores = sample(logits, drawn, sampling)
+        for row, token, score in zip(rows, tokens.tolist(), scores.tolist(), strict=True):
+            row.logprob += score
+            row.ended = token in self._stop
+            if row.ended:
+                continue
+            row.tokens.append(token)
+            count = len(row.tokens)
+            row.cut = count == sampling.max_tokens or (
+                count % HOPELESS_EVERY == 0 and row.request.hopeless(self._decode(row.tokens))
+            )
 
-def _prefilled(
-    model: "PreTrainedModel", prompt: Sequence[int], rows: int, room: int
-) -> tuple[torch.Tensor, Cache]:
-    """The logits after `prompt`, read once, for each of `rows` rows, of shape (rows, vocabulary);
-    and its cache for them, with room for `room` more tokens."""
-    cache = DynamicCache(config=model.config)
-    ids = torch.tensor([list(prompt)], device=model.device)
-    logits = model(input_ids=ids, cache=cache, logits_to_keep=1).logits[:, -1].expand(rows, -1)
-    layers: list[Any] = cache.layers
-    if all(type(layer) is DynamicLayer for layer in layers):
-        roomy: list[Any] = [RoomyLayer(layer.keys, layer.values, rows, room) for layer in layers]
-        return logits, Cache(layers=roomy)
-    # A model with layers of its own kind (sliding windows): its own way, which is slower.
-    cache.batch_repeat_interleave(rows)
-    return logits, cache
-
-
-def _draws(seed: int, count: int) -> torch.Tensor:
-    """`count` numbers of the seed's own stream, uniform over [0, 1)."""
-    return torch.rand(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def _sample(
-    logits: torch.Tensor, draws: torch.Tensor, sampling: Sampling
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A token for each row by inverting the distribution over the top k, and its log-probability.
-
-    `logits` has shape (rows, vocabulary), `draws` (rows,). The log-probability is that of the whole
-    vocabulary at temperature 1: how likely the model holds the token, not how it was drawn.
-    """
-    top, candidates = logits.topk(min(sampling.top_k, logits.shape[-1]), dim=-1)
-    weights = (top.double() / sampling.temperature).softmax(dim=-1).cumsum(dim=-1)
-    chosen = torch.searchsorted(weights, draws[:, None], right=True).clamp_(max=top.shape[-1] - 1)
-    logprobs = top.gather(1, chosen)[:, 0] - logits.logsumexp(dim=-1)
-    return candidates.gather(1, chosen)[:, 0], logprobs
-
-
-@torch.inference_mode()
-def likelihoods(
-    model: "PreTrainedModel", prompt: Sequence[int], texts: Sequence[Sequence[int]]
-) -> list[float]:
-    """Mean natural log-probability of each text's tokens (ids, none empty) after `prompt`."""
-    longest = max(len(text) for text in texts)
-    # Padding stands on the right, where a causal model can't see it from the tokens that count.
-    ids = torch.zeros((len(texts), longest), dtype=torch.long, device=model.device)
-    for row, text in enumerate(texts):
-        ids[row, : len(text)] = torch.tensor(text)
-    first, cache = _prefilled(model, prompt, len(texts), longest)
-    logprobs = [_logprobs(first[:, None], ids[:, :1])]
-    if longest > 1:
-        logits = model(input_ids=ids[:, :-1], cache=cache).logits
-        logprobs.append(_logprobs(logits, ids[:, 1:]))
-    found = torch.cat(logprobs, dim=1)
-    return [found[row, : len(text)].mean().item() for row, text in enumerate(texts)]
+    def _candidate(self, row: Row) -> Candidate:
+        drawn = len(row.tokens) + row.ended
+        text = self._decode(row.tokens)
+        return Candidate(row.request.seed, text, drawn, row.logprob / drawn, row.ended)
 
 
-def _logprobs(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """Log-probabilities of `tokens`, of shape (rows, length), by logits with a vocabulary more."""
-    logits = logits.float()
-    return logits.gather(2, tokens[:, :, None])[:, :, 0] - logits.logsumexp(dim=-1)
+class _Batch:
+    """The rows that are being decoded, and their own keys and values."""
+
+    def __init__(self, beginning: Beginning, model: Llama, max_tokens: int) -> None:
+        self.beginning = beginning
+        self.rows: list[Row] = []
+        self._max_tokens = max_tokens
+        self._own = self._room(model, BLOCK)
+
+    def _room(self, model: Llama, width: int) -> torch.Tensor:
+        shape = model.shape
+        size = (shape.layers, 2, ROWS, shape.groups, width, shape.size)
+        # Zeros: what no row has written yet is multiplied too, with weights of zero.
+        return torch.zeros(size, device=model.device)
+
+    def join(self, joining: Sequence[tuple[Row, Beginning]]) -> None:
+        """Add rows, with their own part of the prompt as it was read."""
+        needed = max(beginning.length for _, beginning in joining) + self._max_tokens
+        if needed > self._own.shape[4]:
+            wider = self._own.new_zeros(
+                (*self._own.shape[:4], _rounded(needed), self._own.shape[5])
+            )
+            wider[:, :, :, :, : self._own.shape[4]] = self._own
+            self._own = wider
+        for row, beginning in joining:
+            place = len(self.rows)
+            self._own[:, :, place, :, : beginning.length] = beginning.states[:, :, 0]
+            self.rows.append(row)
+
+    def leave(self) -> list[Row]:
+        """Take out the rows that are finished; the last ones move into their places."""
+        finished = [row for row in self.rows if row.ended or row.cut]
+        place = 0
+        while place < len(self.rows):
+            if not (self.rows[place].ended or self.rows[place].cut):
+                place += 1
+                continue
+            last = self.rows.pop()
+            if place < len(self.rows):
+                self.rows[place] = last
+                self._own[:, :, place, :, : last.length] = self._own[
+                    :, :, len(self.rows), :, : last.length
+                ]
+        return finished
+
+    def step(self, model: Llama) -> torch.Tensor:
+        """Logits after each row's newest token, of shape (rows, vocabulary)."""
+        count = len(self.rows)
+        tokens = torch.zeros(_rounded(count), dtype=torch.long)
+        lengths = torch.zeros(_rounded(count), dtype=torch.long)
+        for place, row in enumerate(self.rows):
+            tokens[place], lengths[place] = row.tokens[-1], row.length
+        width = _rounded(int(lengths.max()) + 1)
+        logits = model.step(
+            tokens.to(model.device), lengths.to(model.device), self.beginning, self._own, width
+        )
+        for row in self.rows:
+            row.length += 1
+        return logits[:count]
+
+
+def _rounded(count: int) -> int:
+    """`count` up to a whole block."""
+    return -(-count // BLOCK) * BLOCK

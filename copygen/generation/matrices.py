@@ -1,0 +1,92 @@
+"""Matrices to multiply rows with, in the number format that this machine computes fastest."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol, get_args
+
+import torch
+import torch.nn.functional as F
+
+Format = Literal["float32", "bfloat16", "int8"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+INT8 = 127
+INT8_NARROW = 63
+"""Largest activation in int8. Before AVX-512 VNNI and AVX-VNNI, x86 adds two products of 8 bits in
+16 bits, which must not overflow: 2 x 127 x (64 + 63) does not (the oneDNN developer guide, "Nuances
+of int8 computations")."""
+
+
+class Matrix(Protocol):
+    """A weight of shape (outputs, inputs), perhaps with a bias."""
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        """`rows` of shape (count, inputs) in float32 times the weight; (count, outputs) in float32."""
+        ...
+
+
+class Float32:
+    """The weight as it is."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        self._weight, self._bias = weight.float(), bias
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        return F.linear(rows, self._weight, self._bias)
+
+
+class BFloat16:
+    """The weight and the rows rounded to bfloat16, sums kept in float32."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        self._weight, self._bias = weight.bfloat16(), bias
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        product = F.linear(rows.bfloat16(), self._weight).float()
+        return product if self._bias is None else product.add_(self._bias)
+
+
+class Int8:
+    """The weight in int8 with a scale for each output, each row in int8 with a scale of its own.
+
+    The sums are whole numbers and so exact: a row's result depends on no other row.
+    """
+
+    def __init__(
+        self, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None, limit: int
+    ) -> None:
+        """Take a weight in int8 and its scales, of shape (outputs,); `limit`: largest activation."""
+        self._packed = torch.ops.onednn.qlinear_prepack(weight, None)
+        self._scale, self._bias, self._limit = scale, bias, limit
+        self._no_offsets = torch.zeros(len(scale), dtype=torch.int32)
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        scale = rows.abs().amax(dim=1, keepdim=True).clamp_min_(1e-12).div_(self._limit)
+        # oneDNN wants the rows unsigned: moved up by an offset that it takes off the sums again.
+        moved = (rows / scale).round_().add_(self._limit + 1).to(torch.uint8)
+        product = torch.ops.onednn.qlinear_pointwise(
+            *(moved, 1.0, self._limit + 1, self._packed, self._scale, self._no_offsets),
+            *(None, 1.0, 0, torch.float32, "none", [], ""),
+        ).mul_(scale)
+        return product if self._bias is None else product.add_(self._bias)
+
+
+def quantized(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A weight of shape (outputs, inputs) in int8, and the scale of each output."""
+    scale = weight.float().abs().amax(dim=1).clamp_min_(1e-12).div_(INT8)
+    return (weight.float() / scale[:, None]).round_().to(torch.int8), scale
+
+
+def activation_limit() -> int | None:
+    """Largest int8 activation that this machine multiplies exactly; None where none is."""
+    weight = torch.full((64, 512), -INT8, dtype=torch.int8)
+    weight[::2] = INT8
+    for limit in (INT8, INT8_NARROW):
+        rows = torch.full((16, 512), float(limit))
+        rows[1::2] *= -1
+        try:
+            found = Int8(weight, torch.ones(64), None, limit)(rows)
+        except (RuntimeError, NotImplementedError, AttributeError):
+            return None
+        if torch.equal(found, rows @ weight.float().T):
+            return limit
+    return None
