@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 user_app = typer.Typer(help="Accounts.", no_args_is_help=True)
 key_app = typer.Typer(help="API keys.", no_args_is_help=True)
-models_app = typer.Typer(help="Model weights.")
+models_app = typer.Typer(help="Model weights; alone, it shows what `list` does.")
 audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
 prompts_app = typer.Typer(help="Prompts.", no_args_is_help=True)
 for name, group in [

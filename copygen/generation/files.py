@@ -94,7 +94,7 @@ def check_folder(folder: Path) -> None:
     """
     if not (folder / "config.json").is_file():
         raise unusable(f"{folder} holds no model: config.json and {WEIGHTS[0]} are needed.")
-    if "model_type" not in _json(folder / "config.json"):
+    if not isinstance(_json(folder / "config.json").get("model_type"), str):
         raise unusable(
             f"{folder / 'config.json'} has no model_type, so it can't be told what model it is."
         )

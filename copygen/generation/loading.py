@@ -33,9 +33,8 @@ def load(
     config = _config(source.folder)
     tokenizer = _tokenizer(source.folder)
     model = _model(source.folder, config, dtype)
-    embeddings: Any = model.get_input_embeddings()
-    known = int(embeddings.num_embeddings)
-    if len(tokenizer) > known + SPARE_TOKENS:
+    known = getattr(model.get_input_embeddings(), "num_embeddings", None)
+    if isinstance(known, int) and len(tokenizer) > known + SPARE_TOKENS:
         raise unusable(
             f"{source.folder}: its tokenizer has {len(tokenizer)} tokens and its model knows "
             f"{known}: it is another model's. Put the right tokenizer there."

@@ -128,6 +128,7 @@ def pickled_code(folder: Path) -> None:
         (written("config.json", b"\xff\xfe"), "broken JSON"),
         (written("config.json", b"[]"), "no JSON object"),
         (written("config.json", b"{}"), "model_type"),
+        (changed(model_type=["llama"]), "model_type"),
         (changed(model_type="made-up"), "architecture 'made-up'"),
         (changed(hidden_size="many"), "hidden_size"),
         (changed(hidden_size=32), "sizes differ"),
