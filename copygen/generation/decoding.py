@@ -12,8 +12,11 @@ from copygen.generation.generator import Candidate, Request, Sampling
 from copygen.generation.llama import BLOCK, Beginning, Llama
 from copygen.generation.sampling import draws, logprobs, sample
 
-ROWS = 32
+ROWS = 64
 """Rows decoded together. More gain little on a CPU, and make all candidates come later."""
+
+GROWTH = 6
+"""Steps after which a batch may grow by another block."""
 
 HOPELESS_EVERY = 4
 """Tokens between two looks at whether something can still come of a row."""
@@ -65,13 +68,13 @@ class Decoder:
         self, requests: deque[Request], sampling: Sampling
     ) -> Iterator[tuple[Request, Candidate]]:
         """A candidate for each request, as they are finished. More may be added meanwhile."""
-        batch: _Batch | None = None
-        while requests or (batch is not None and batch.rows):
+        batch = _Batch(self._model, sampling.max_tokens)
+        while requests or batch.rows:
             with self._lock, torch.inference_mode():
-                batch = self._joined(batch, requests, sampling)
+                self._fill(batch, requests, sampling)
                 finished = batch.leave()
-                if not finished and batch.rows:
-                    self._step(batch, sampling)
+                if not finished:
+                    self._draw(batch.rows, batch.step(self._model), sampling)
                     finished = batch.leave()
             for row in finished:
                 yield row.request, self._candidate(row)
@@ -124,33 +127,23 @@ class Decoder:
         self._read.move_to_end((before, own))
         return found
 
-    def _joined(
-        self, batch: "_Batch | None", requests: deque[Request], sampling: Sampling
-    ) -> "_Batch":
-        """The batch with as many more rows as there is room for; a new one where there is none."""
+    def _fill(self, batch: "_Batch", requests: deque[Request], sampling: Sampling) -> None:
+        """Let as many requests join as there is room for, and draw each one's first token."""
         joining: list[tuple[Row, Beginning]] = []
-        while requests and (batch is None or len(batch.rows) + len(joining) < ROWS):
+        while requests and len(batch.rows) + len(joining) < batch.limit:
             shared, own = self._encode(requests[0].prompt, requests[0].shared)
             beginning = self._beginning((), shared)
-            if batch is None:
-                batch = _Batch(beginning, self._model, sampling.max_tokens)
-            elif batch.beginning is not beginning:
+            if batch.beginning is not beginning:
                 if batch.rows or joining:
                     break  # Another brief: it waits until the rows of this one are finished.
-                batch = _Batch(beginning, self._model, sampling.max_tokens)
+                batch.beginning = beginning
             request = requests.popleft()
             row = Row(request, draws(request.seed, sampling.max_tokens), len(own))
             joining.append((row, self._beginning(shared, own)))
-        assert batch is not None
         if joining:
             batch.join(joining)
             logits = torch.cat([beginning.logits for _, beginning in joining])
             self._draw([row for row, _ in joining], logits, sampling)
-        return batch
-
-    def _step(self, batch: "_Batch", sampling: Sampling) -> None:
-        """One more token for every row."""
-        self._draw(batch.rows, batch.step(self._model), sampling)
 
     def _draw(self, rows: Sequence[Row], logits: torch.Tensor, sampling: Sampling) -> None:
         drawn = torch.stack([row.drawn[len(row.tokens)] for row in rows]).to(logits.device)
@@ -175,22 +168,27 @@ class Decoder:
 class _Batch:
     """The rows that are being decoded, and their own keys and values."""
 
-    def __init__(self, beginning: Beginning, model: Llama, max_tokens: int) -> None:
-        self.beginning = beginning
+    def __init__(self, model: Llama, max_tokens: int) -> None:
+        self.beginning = model.nothing()
         self.rows: list[Row] = []
         self._max_tokens = max_tokens
-        self._own = self._room(model, BLOCK)
-
-    def _room(self, model: Llama, width: int) -> torch.Tensor:
+        self._steps = 0
         shape = model.shape
-        size = (shape.layers, 2, ROWS, shape.groups, width, shape.size)
-        # Zeros: what no row has written yet is multiplied too, with weights of zero.
-        return torch.zeros(size, device=model.device)
+        self._own = torch.zeros(
+            (shape.layers, 2, ROWS, shape.groups, 0, shape.size), device=model.device
+        )
+
+    @property
+    def limit(self) -> int:
+        """Rows there may be. It grows by blocks: few rows are fast, and so the first candidates of
+        all come early."""
+        return min(ROWS, BLOCK * (1 + self._steps // GROWTH))
 
     def join(self, joining: Sequence[tuple[Row, Beginning]]) -> None:
         """Add rows, with their own part of the prompt as it was read."""
         needed = max(beginning.length for _, beginning in joining) + self._max_tokens
         if needed > self._own.shape[4]:
+            # Zeros: what no row has written yet is multiplied too, by weights of zero.
             wider = self._own.new_zeros(
                 (*self._own.shape[:4], _rounded(needed), self._own.shape[5])
             )
@@ -228,6 +226,7 @@ class _Batch:
         logits = model.step(
             tokens.to(model.device), lengths.to(model.device), self.beginning, self._own, width
         )
+        self._steps += 1
         for row in self.rows:
             row.length += 1
         return logits[:count]

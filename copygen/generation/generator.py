@@ -33,6 +33,9 @@ class Identity:
     prompt: str
     """Name of the prompt that this model is to be given."""
 
+    decoding: str = ""
+    """The way it decodes, and the version of it."""
+
     def record(self) -> dict[str, Any]:
         """As plain values."""
         return asdict(self)

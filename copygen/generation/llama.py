@@ -100,7 +100,9 @@ class Llama:
         )
         turns = self._turns(torch.arange(start, start + length, device=self.device))
         # Each id sees all that is before and, of its own row, what is not after it.
-        seen = torch.ones((length, start + length), dtype=torch.bool, device=self.device).tril(start)
+        seen = torch.ones((length, start + length), dtype=torch.bool, device=self.device).tril(
+            start
+        )
         hidden = self._embedding[ids.flatten()].float()
         for index, layer in enumerate(self._layers):
             queries, keys, values = self._attending(layer, hidden, turns.repeat(rows, 1))
@@ -305,9 +307,7 @@ def _paired(tensor: torch.Tensor, size: int) -> torch.Tensor:
     return halves.transpose(1, 2).reshape(tensor.shape)
 
 
-def _named(
-    name: str, *parts: tuple[torch.Tensor, torch.Tensor | None]
-) -> dict[str, torch.Tensor]:
+def _named(name: str, *parts: tuple[torch.Tensor, torch.Tensor | None]) -> dict[str, torch.Tensor]:
     """The parts stacked into one matrix, and their biases."""
     tensors = {name: torch.cat([weight for weight, _ in parts])}
     if any(bias is not None for _, bias in parts):

@@ -31,7 +31,7 @@ def load(
     """
     silence()
     config = _config(source.folder)
-    tokenizer = _tokenizer(source.folder)
+    tokenizer = load_tokenizer(source.folder)
     model = _model(source.folder, config, dtype)
     known = getattr(model.get_input_embeddings(), "num_embeddings", None)
     if isinstance(known, int) and len(tokenizer) > known + SPARE_TOKENS:
@@ -73,7 +73,13 @@ def _config(folder: Path) -> "PreTrainedConfig":
     return config
 
 
-def _tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
+def load_tokenizer(folder: Path) -> "PreTrainedTokenizerBase":
+    """The tokenizer in `folder`.
+
+    Raises:
+        InvalidInput: it can't be loaded.
+    """
+    silence()
     from transformers import AutoTokenizer
 
     try:

@@ -1,6 +1,6 @@
 """Matrices to multiply rows with, in the number format that this machine computes fastest."""
 
-from collections.abc import Callable, Mapping
+import functools
 from typing import Literal, Protocol, get_args
 
 import torch
@@ -52,11 +52,18 @@ class Int8:
     """
 
     def __init__(
-        self, weight: torch.Tensor, scale: torch.Tensor, bias: torch.Tensor | None, limit: int
+        self,
+        weight: torch.Tensor,
+        scale: torch.Tensor,
+        bias: torch.Tensor | None,
+        limit: int | None = None,
     ) -> None:
-        """Take a weight in int8 and its scales, of shape (outputs,); `limit`: largest activation."""
+        """Take a weight in int8 and its scales, of shape (outputs,).
+
+        `limit`: largest activation; None: the one that this machine multiplies exactly.
+        """
         self._packed = torch.ops.onednn.qlinear_prepack(weight, None)
-        self._scale, self._bias, self._limit = scale, bias, limit
+        self._scale, self._bias, self._limit = scale, bias, limit or activation_limit() or INT8
         self._no_offsets = torch.zeros(len(scale), dtype=torch.int32)
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
@@ -76,6 +83,7 @@ def quantized(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return (weight.float() / scale[:, None]).round_().to(torch.int8), scale
 
 
+@functools.cache
 def activation_limit() -> int | None:
     """Largest int8 activation that this machine multiplies exactly; None where none is."""
     weight = torch.full((64, 512), -INT8, dtype=torch.int8)
@@ -84,7 +92,8 @@ def activation_limit() -> int | None:
         rows = torch.full((16, 512), float(limit))
         rows[1::2] *= -1
         try:
-            found = Int8(weight, torch.ones(64), None, limit)(rows)
+            with torch.inference_mode():
+                found = Int8(weight, torch.ones(64), None, limit)(rows)
         except (RuntimeError, NotImplementedError, AttributeError):
             return None
         if torch.equal(found, rows @ weight.float().T):

@@ -1,6 +1,9 @@
-"""Decoding many candidates of one prompt: one shared prefill, then all rows step by step."""
+"""Decoding by transformers' own model code, for any causal model: the candidates of one prompt at a
+time, behind one prefill."""
 
-from collections.abc import Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -8,61 +11,92 @@ import torch
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from copygen.generation.generator import Sampling
+from copygen.generation.generator import Candidate, Request, Sampling
+from copygen.generation.sampling import draws, logprobs, sample
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+ROWS = 32
+"""Rows decoded together, always as many: a row's bits depend on their number, and so on nothing."""
+
+Tokens = tuple[int, ...]
+
 
 @dataclass(slots=True)
-class Row:
-    """One candidate as it grows: its tokens, the sum of their log-probabilities, whether it ended."""
-
+class _Row:
     tokens: list[int] = field(default_factory=list)
     logprob: float = 0.0
     ended: bool = False
 
 
-@torch.inference_mode()
-def decode(
-    model: "PreTrainedModel",
-    prompt: Sequence[int],
-    seeds: Sequence[int],
-    sampling: Sampling,
-    stop: frozenset[int],
-) -> list[Row]:
-    """Sample one continuation of `prompt` (token ids) for each seed, until a `stop` token.
+class PlainDecoder:
+    """Decodes requests as `Decoder` does, slower, with any causal model of transformers."""
 
-    Each row draws from a random stream of its own, made from its seed alone. Its logits may still
-    differ in the last bits with the number of rows beside it, so a row is made again along with
-    the same seeds. The stop token counts into the log-probability and not into the tokens.
-    """
-    device = model.device
-    draws = torch.stack([_draws(seed, sampling.max_tokens) for seed in seeds]).to(device)
-    logits, cache = _prefilled(model, prompt, len(seeds), sampling.max_tokens)
-    rows = [Row() for _ in seeds]
-    active = list(range(len(seeds)))
-    for step in range(sampling.max_tokens):
-        tokens, logprobs = _sample(logits.float(), draws[active, step], sampling)
-        kept = []
-        for position, (index, token, logprob) in enumerate(
-            zip(active, tokens.tolist(), logprobs.tolist(), strict=True)
-        ):
-            row = rows[index]
-            row.logprob += logprob
-            row.ended = token in stop
-            if not row.ended:
-                row.tokens.append(token)
-                kept.append(position)
-        if not kept or step + 1 == sampling.max_tokens:
-            break
-        if len(kept) < len(active):
-            chosen = torch.tensor(kept, device=device)
-            cache.batch_select_indices(chosen)
-            tokens = tokens[chosen]
-            active = [active[position] for position in kept]
-        logits = model(input_ids=tokens[:, None], cache=cache).logits[:, -1]
-    return rows
+    def __init__(
+        self,
+        model: "PreTrainedModel",
+        encode: Callable[[str, int], tuple[Tokens, Tokens]],
+        decode: Callable[[Sequence[int]], str],
+        stop: frozenset[int],
+    ) -> None:
+        """`encode` splits a prompt in two; `stop` ends a row."""
+        self._model = model
+        self._encode = encode
+        self._decode = decode
+        self._stop = stop
+        self._lock = threading.Lock()
+
+    def write(
+        self, requests: deque[Request], sampling: Sampling
+    ) -> Iterator[tuple[Request, Candidate]]:
+        """A candidate for each request, by prompt and in order. More may be added meanwhile."""
+        while requests:
+            some = [requests.popleft()]
+            while requests and len(some) < ROWS and requests[0].prompt == some[0].prompt:
+                some.append(requests.popleft())
+            prompt = sum(self._encode(some[0].prompt, 0), ())
+            with self._lock:
+                rows = self._written(prompt, [request.seed for request in some], sampling)
+            for request, row in zip(some, rows, strict=False):
+                drawn = len(row.tokens) + row.ended
+                text = self._decode(row.tokens)
+                yield (
+                    request,
+                    Candidate(request.seed, text, drawn, row.logprob / max(drawn, 1), row.ended),
+                )
+
+    @torch.inference_mode()
+    def _written(self, prompt: Tokens, seeds: list[int], sampling: Sampling) -> list[_Row]:
+        """A continuation for each seed, and those of more seeds up to `ROWS`."""
+        device = self._model.device
+        filled = seeds + seeds[:1] * (ROWS - len(seeds))
+        drawn = torch.stack([draws(seed, sampling.max_tokens) for seed in filled]).to(device)
+        logits, cache = _prefilled(self._model, prompt, ROWS, sampling.max_tokens)
+        rows = [_Row() for _ in filled]
+        for step in range(sampling.max_tokens):
+            tokens, scores = sample(logits.float(), drawn[:, step], sampling)
+            for row, token, score in zip(rows, tokens.tolist(), scores.tolist(), strict=True):
+                if not row.ended:
+                    row.logprob += score
+                    row.ended = token in self._stop
+                    if not row.ended:
+                        row.tokens.append(token)
+            if all(row.ended for row in rows) or step + 1 == sampling.max_tokens:
+                break
+            model: Any = self._model
+            logits = model(input_ids=tokens[:, None], cache=cache).logits[:, -1]
+        return rows
+
+    @torch.inference_mode()
+    def likelihood(self, prompt: str, texts: Sequence[Tokens]) -> list[float]:
+        """Mean natural log-probability of each text's tokens, none empty, after `prompt`."""
+        before = sum(self._encode(prompt, 0), ())
+        scores: list[float] = []
+        for start in range(0, len(texts), ROWS):
+            with self._lock:
+                scores += _likelihoods(self._model, before, texts[start : start + ROWS])
+        return scores
 
 
 class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
@@ -117,28 +151,7 @@ def _prefilled(
     return logits, cache
 
 
-def _draws(seed: int, count: int) -> torch.Tensor:
-    """`count` numbers of the seed's own stream, uniform over [0, 1)."""
-    return torch.rand(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def _sample(
-    logits: torch.Tensor, draws: torch.Tensor, sampling: Sampling
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A token for each row by inverting the distribution over the top k, and its log-probability.
-
-    `logits` has shape (rows, vocabulary), `draws` (rows,). The log-probability is that of the whole
-    vocabulary at temperature 1: how likely the model holds the token, not how it was drawn.
-    """
-    top, candidates = logits.topk(min(sampling.top_k, logits.shape[-1]), dim=-1)
-    weights = (top.double() / sampling.temperature).softmax(dim=-1).cumsum(dim=-1)
-    chosen = torch.searchsorted(weights, draws[:, None], right=True).clamp_(max=top.shape[-1] - 1)
-    logprobs = top.gather(1, chosen)[:, 0] - logits.logsumexp(dim=-1)
-    return candidates.gather(1, chosen)[:, 0], logprobs
-
-
-@torch.inference_mode()
-def likelihoods(
+def _likelihoods(
     model: "PreTrainedModel", prompt: Sequence[int], texts: Sequence[Sequence[int]]
 ) -> list[float]:
     """Mean natural log-probability of each text's tokens (ids, none empty) after `prompt`."""
@@ -148,15 +161,9 @@ def likelihoods(
     for row, text in enumerate(texts):
         ids[row, : len(text)] = torch.tensor(text)
     first, cache = _prefilled(model, prompt, len(texts), longest)
-    logprobs = [_logprobs(first[:, None], ids[:, :1])]
+    parts = [logprobs(first[:, None], ids[:, :1])]
     if longest > 1:
         logits = model(input_ids=ids[:, :-1], cache=cache).logits
-        logprobs.append(_logprobs(logits, ids[:, 1:]))
-    found = torch.cat(logprobs, dim=1)
+        parts.append(logprobs(logits, ids[:, 1:]))
+    found = torch.cat(parts, dim=1)
     return [found[row, : len(text)].mean().item() for row, text in enumerate(texts)]
-
-
-def _logprobs(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """Log-probabilities of `tokens`, of shape (rows, length), by logits with a vocabulary more."""
-    logits = logits.float()
-    return logits.gather(2, tokens[:, :, None])[:, :, 0] - logits.logsumexp(dim=-1)

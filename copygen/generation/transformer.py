@@ -1,152 +1,267 @@
-"""The local generator: a causal language model through transformers, on CPU or CUDA."""
+"""The local generator: a causal language model on CPU or CUDA."""
 
 import gc
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from safetensors import SafetensorError
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from copygen.errors import CopygenError, GenerationFailed, InvalidInput
 from copygen.generation import weights
-from copygen.generation.generator import Candidate, Identity, Sampling
+from copygen.generation.generator import Candidate, Identity, Request, Sampling
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from copygen.generation.matrices import Format
+    from copygen.generation.tokenizing import Text
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 ADAPTER_PROMPT = "brief"
 CHAT_PROMPT = "chat"
 
-ROWS = 32
-"""Rows decoded together: beyond it a CPU gains little and the candidates come later."""
+FormatSetting = Literal["auto", "float32", "bfloat16", "int8"]
+
+
+class _Decoder(Protocol):
+    """What `Decoder` and `PlainDecoder` have in common."""
+
+    def write(
+        self, requests: deque[Request], sampling: Sampling
+    ) -> Iterator[tuple[Request, Candidate]]: ...
+
+    def likelihood(self, prompt: str, texts: Sequence[tuple[int, ...]]) -> list[float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """What computes: a decoder, and what there is to say of it."""
+
+    decoder: _Decoder
+    text: "Text"
+    number_format: str
+    decoding: str
+    context: int | None
 
 
 class TransformerGenerator:
-    """Loads at construction. Safe to share between threads: one writes at a time.
+    """Loads at construction. Safe to share between threads: one computes at a time.
 
     The default model gets the packaged adapter and the prompt it was trained on; any other one
     gets the chat prompt with examples.
     """
 
-    def __init__(self, model: str, cache: Path, device: str = "auto", threads: int = 0) -> None:
+    def __init__(
+        self,
+        model: str,
+        cache: Path,
+        device: str = "auto",
+        threads: int = 0,
+        number_format: FormatSetting = "auto",
+        model_sha256: str = "",
+    ) -> None:
         """Load the weights that the setting `model` means.
 
         Raises:
             InvalidInput, WeightsMissing: the model can't be had or isn't one.
+            GenerationFailed: there is no memory for it.
         """
         with ThreadPoolExecutor(max_workers=1) as beside, _uncollected():
-            # Hashing the files and adding the adapter take one core, importing takes the other.
-            resolving = beside.submit(weights.resolve, model, cache)
+            # Hashing the files takes one core, importing takes the other.
+            resolving = beside.submit(weights.resolve, model, cache, model_sha256)
             # Imported here since it takes seconds, and most commands need no model.
             import torch
 
-            adapting = beside.submit(_adapted, resolving)
-            import transformers.modeling_utils
-
             source = resolving.result()
             self._device = _device(device)
-            self._model: PreTrainedModel
-            self._tokenizer: PreTrainedTokenizerBase
-            self._model, self._tokenizer = _load(source)
-            adapter_sha256, adapted = adapting.result()
-        if threads:
-            torch.set_num_threads(threads)
-        self._lock = threading.Lock()
-        self._model.load_state_dict(adapted, strict=False, assign=True)
-        self._model.to(torch.device(self._device))  # type: ignore[arg-type]
-        # Half the bytes to read for each token, where the hardware computes in bfloat16.
-        if self._device == "cuda":
-            self._model.bfloat16()
+            if threads:
+                torch.set_num_threads(threads)
+            adapter_sha256 = weights.adapter_sha256(_adapter()) if source.is_default else ""
+            loading = _Loading(source, adapter_sha256, cache, self._device)
+            self._engine = _guarded(lambda: loading.engine(number_format))
         self._identity = Identity(
             generator="transformer",
             model=source.name,
             weights_sha256=source.sha256,
-            adapter="copygen-subject-preview-1" if adapter_sha256 else "",
+            adapter=weights.ADAPTER if adapter_sha256 else "",
             adapter_sha256=adapter_sha256,
             device=self._device,
-            number_format=str(self._model.dtype).removeprefix("torch."),
+            number_format=self._engine.number_format,
             threads=torch.get_num_threads(),
-            libraries=f"torch {torch.__version__}, transformers {transformers.__version__}",
+            libraries=f"torch {torch.__version__}",
             prompt=ADAPTER_PROMPT if source.is_default else CHAT_PROMPT,
+            decoding=self._engine.decoding,
         )
-        self._chat = not source.is_default
-        self._stop = _stop_tokens(self._model, self._tokenizer)
 
     @property
     def identity(self) -> Identity:
         """What writes."""
         return self._identity
 
-    def write(self, prompt: str, seeds: Sequence[int], sampling: Sampling) -> list[Candidate]:
-        """One candidate for each seed, in order, `ROWS` at a time.
+    def write(
+        self, requests: deque[Request], sampling: Sampling
+    ) -> Iterator[tuple[Request, Candidate]]:
+        """A candidate for each request, as they are finished.
 
         Raises:
-            GenerationFailed: the prompt is longer than the model's context, or memory ran out.
+            GenerationFailed: a prompt is longer than the model's context, or memory ran out.
         """
-        from copygen.generation.decoding import decode
-
-        tokens = self._tokens(prompt)
-        self._fits(len(tokens) + sampling.max_tokens)
-        candidates: list[Candidate] = []
-        for start in range(0, len(seeds), ROWS):
-            some = seeds[start : start + ROWS]
-            with self._lock:
-                rows = _guarded(
-                    lambda some=some: decode(self._model, tokens, some, sampling, self._stop)
-                )
-            for seed, row in zip(some, rows, strict=True):
-                text = str(self._tokenizer.decode(row.tokens, skip_special_tokens=True))
-                drawn = len(row.tokens) + row.ended
-                candidates.append(
-                    Candidate(seed, text, drawn, row.logprob / max(drawn, 1), row.ended)
-                )
-        return candidates
+        for request in requests:
+            self._fits(request.prompt, sampling.max_tokens)
+        written = self._engine.decoder.write(requests, sampling)
+        while (each := _guarded(lambda: next(written, None))) is not None:
+            yield each
 
     def likelihood(self, prompt: str, texts: Sequence[str]) -> list[float]:
         """Mean natural log-probability of each text's tokens after `prompt`, at temperature 1."""
-        from copygen.generation.decoding import likelihoods
+        text = self._engine.text
+        # An empty text has no likelihood: any one token stands for it.
+        encoded = [text.ids(each) or (0,) for each in texts]
+        return _guarded(lambda: self._engine.decoder.likelihood(prompt, encoded))
 
-        tokens = self._tokens(prompt)
-        encoded = [self._tokenizer(text, add_special_tokens=False).input_ids for text in texts]
-        scores: list[float] = []
-        for start in range(0, len(encoded), ROWS):
-            some = [ids or tokens[:1] for ids in encoded[start : start + ROWS]]
-            with self._lock:
-                scores += _guarded(lambda some=some: likelihoods(self._model, tokens, some))
-        return scores
-
-    def _tokens(self, prompt: str) -> list[int]:
-        if self._chat and self._tokenizer.chat_template:
-            prompt = str(
-                self._tokenizer.apply_chat_template(
-                    [{"role": "user", "content": prompt}],
-                    tokenize=False,
-                    add_generation_prompt=True,
-                )
-            )
-        return list(self._tokenizer(prompt, add_special_tokens=False).input_ids)
-
-    def _fits(self, length: int) -> None:
-        context = getattr(self._model.config, "max_position_embeddings", None)
-        if context is not None and length > context:
+    def _fits(self, prompt: str, more: int) -> None:
+        context = self._engine.context
+        if context is None or len(prompt) + more <= context:
+            return  # No token is shorter than a character.
+        length = sum(map(len, self._engine.text.encode(prompt, 0))) + more
+        if length > context:
             raise GenerationFailed(
                 f"The prompt and its answer take {length} tokens; {self._identity.model} reads "
                 f"{context}. Shorten the brief: fewer facts, shorter terms."
             )
 
 
-def _adapted(resolving: "Future[weights.Weights]") -> "tuple[str, dict[str, torch.Tensor]]":
-    """SHA-256 of the packaged adapter and the weights that it changes; nothing for other models."""
-    source = resolving.result()
-    if not source.is_default:
-        return "", {}
-    with resources.as_file(resources.files("copygen") / "data" / "adapter") as folder:
-        return weights.adapter_sha256(folder), weights.merged(source.folder, folder)
+class _Loading:
+    """The ways from weights to an engine."""
+
+    def __init__(
+        self, source: weights.Weights, adapter_sha256: str, cache: Path, device: str
+    ) -> None:
+        self._source = source
+        self._adapter_sha256 = adapter_sha256
+        self._cache = cache
+        self._device = device
+
+    def engine(self, wanted: FormatSetting) -> _Engine:
+        """The engine: from weights prepared before, where it can be."""
+        from copygen.generation import prepared
+
+        number_format = self._format(wanted)
+        if number_format is not None:
+            found = self._prepared(number_format)
+            if found is not None:
+                return found
+        model, tokenizer = self._load()
+        stop = _stop_tokens(model, tokenizer)
+        text = self._text(tokenizer)
+        from copygen.generation.llama import Unfit
+        from copygen.generation.preparing import Preparing
+
+        try:
+            preparing = Preparing(model, text.ids, stop)
+        except Unfit as unfit:
+            logger.warning(
+                "%s is decoded the plain way, which is slower: %s.", self._source.name, unfit
+            )
+            return self._plain(model, text, stop, str(unfit))
+        logger.warning("Preparing %s for this machine, once …", self._source.name)
+        if number_format is None:
+            choice = preparing.choose()
+            number_format = choice.format
+            prepared.remember(self._cache, self._key(), choice)
+        preparing.save(self._file(number_format), number_format)
+        del model, preparing
+        made = self._prepared(number_format)
+        if made is None:
+            raise GenerationFailed(f"{self._file(number_format)} can't be read back.")
+        return made
+
+    def _format(self, wanted: FormatSetting) -> "Format | None":
+        """The number format; None where it is to be measured yet."""
+        from copygen.generation import matrices, prepared
+
+        if wanted == "int8" and (self._device == "cuda" or not matrices.activation_limit()):
+            raise InvalidInput(
+                "COPYGEN_NUMBER_FORMAT: int8 can't be computed here. Take auto.",
+                field="COPYGEN_NUMBER_FORMAT",
+            )
+        if wanted != "auto":
+            return wanted
+        # Half the bytes to read for each token, and every such device computes in it.
+        return "bfloat16" if self._device == "cuda" else prepared.chosen(self._cache, self._key())
+
+    def _key(self) -> str:
+        from copygen.generation import prepared
+
+        return prepared.machine_key(self._source.sha256, self._adapter_sha256)
+
+    def _file(self, number_format: "Format") -> Path:
+        from copygen.generation import prepared
+
+        return prepared.path(self._cache, self._source.sha256, self._adapter_sha256, number_format)
+
+    def _prepared(self, number_format: "Format") -> _Engine | None:
+        from copygen.generation import prepared
+        from copygen.generation.decoding import Decoder
+
+        found = prepared.load(self._file(number_format), number_format, self._device)
+        if found is None:
+            return None
+        llama, stop = found
+        text = self._text(None)
+        decoder = Decoder(llama, text.encode, text.decode, stop)
+        decoding = f"{self._way()} {prepared.VERSION}"
+        return _Engine(decoder, text, number_format, decoding, llama.shape.context)
+
+    def _way(self) -> str:
+        return "rows of all segments"
+
+    def _text(self, loaded: "PreTrainedTokenizerBase | None") -> "Text":
+        from copygen.generation.loading import load_tokenizer
+        from copygen.generation.tokenizing import Text
+
+        chat = not self._source.is_default
+        if chat and loaded is None:
+            loaded = load_tokenizer(self._source.folder)
+        return Text(self._source.folder, loaded, chat)
+
+    def _load(self) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+        import torch
+
+        from copygen.generation.loading import load
+
+        model, tokenizer = load(self._source, torch.float32)
+        if self._source.is_default:
+            adapted = weights.merged(self._source.folder, _adapter())
+            model.load_state_dict(adapted, strict=False, assign=True)
+        return model, tokenizer
+
+    def _plain(
+        self, model: "PreTrainedModel", text: "Text", stop: frozenset[int], why: str
+    ) -> _Engine:
+        import torch
+
+        from copygen.generation.plain import PlainDecoder
+
+        model.to(torch.device(self._device))  # type: ignore[arg-type]
+        if self._device == "cuda":
+            model.bfloat16()
+        decoder = PlainDecoder(model, text.encode, text.decode, stop)
+        number_format = str(model.dtype).removeprefix("torch.")
+        context = getattr(model.config, "max_position_embeddings", None)
+        return _Engine(decoder, text, number_format, f"plain, since {why}", context)
+
+
+def _adapter() -> Path:
+    """Folder of the packaged adapter."""
+    return Path(str(resources.files("copygen"))) / "data" / "adapter"
 
 
 @contextmanager
@@ -170,25 +285,6 @@ def _device(device: str) -> str:
     return "cuda" if available and device != "cpu" else "cpu"
 
 
-def _load(source: weights.Weights) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    weights.silence()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source.folder, local_files_only=True)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            source.folder, dtype=torch.float32, local_files_only=True
-        )
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise InvalidInput(
-            f"COPYGEN_MODEL: {source.folder} can't be loaded as a causal language model with its "
-            f"tokenizer: {str(error).splitlines()[0]}",
-            field="COPYGEN_MODEL",
-        ) from error
-    return model.eval(), tokenizer
-
-
 def _stop_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
     configured: Any = getattr(model.generation_config, "eos_token_id", None)
     stop = set(configured if isinstance(configured, list) else [configured])
@@ -196,7 +292,7 @@ def _stop_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase")
     return frozenset(token for token in stop if token is not None)
 
 
-def _guarded(work: Any) -> Any:
+def _guarded(work: Callable[[], Result]) -> Result:
     """Run `work`; out of memory, or any other failure of the engine, becomes an error of ours."""
     try:
         return work()

@@ -31,8 +31,6 @@ ADAPTER = "copygen-subject-preview-1"
 ADAPTER_FILE = "adapter_model.safetensors"
 INSTALL = "copygen models pull"
 
-silence = conversion.silence
-
 
 class Origin(StrEnum):
     """Where a model's weights come from."""

@@ -1,0 +1,149 @@
+"""Weights that are ready for `Llama`, kept in the cache with what the start needs beside them."""
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from copygen.generation.llama import Llama, Shape
+from copygen.generation.matrices import FORMATS, BFloat16, Float32, Format, Int8, Matrix
+
+FOLDER = "prepared"
+"""In the cache."""
+
+CHOICES = "formats.json"
+"""In that folder: the number format that was chosen for each model on each machine."""
+
+VERSION = 1
+"""Raised when what is prepared, or what is computed with it, changes."""
+
+MATRICES = ("attention", "output", "gate_up", "down")
+"""Of each layer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The number format for a machine: how long a step's matrices take in each, in milliseconds, and
+    how far each is from float32 in nats per token."""
+
+    format: Format
+    milliseconds: dict[str, float]
+    divergence: dict[str, float]
+
+
+def path(cache: Path, weights_sha256: str, adapter_sha256: str, number_format: Format) -> Path:
+    """Where prepared weights are kept."""
+    name = f"{weights_sha256[:32]}-{adapter_sha256[:8] or 'plain'}-{number_format}-{VERSION}"
+    return cache / FOLDER / f"{name}.safetensors"
+
+
+def save(
+    file: Path, shape: Shape, tensors: Mapping[str, torch.Tensor], stop: frozenset[int]
+) -> None:
+    """Keep prepared weights; whoever reads meanwhile sees the old ones or the new ones."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    head = {"shape": json.dumps(asdict(shape)), "stop": json.dumps(sorted(stop))}
+    try:
+        # Contiguous, and each with memory of its own: safetensors keeps no shared tensors.
+        save_file(
+            {name: each.contiguous().clone() for name, each in tensors.items()}, temporary, head
+        )
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(file: Path, number_format: Format, device: str) -> tuple[Llama, frozenset[int]] | None:
+    """The model and its stop tokens from prepared weights; None where they are missing or broken."""
+    try:
+        with safe_open(file, "pt", device=device) as opened:
+            head = opened.metadata()
+            shape = Shape(**json.loads(head["shape"]))
+            names = set(opened.keys())
+
+            def matrix(name: str) -> Matrix:
+                parts = {
+                    part: opened.get_tensor(f"{name}{part}") if f"{name}{part}" in names else None
+                    for part in ("", ".scale", ".bias")
+                }
+                return _matrix(number_format, *parts.values())
+
+            matrices = {f"{layer}.{each}" for layer in range(shape.layers) for each in MATRICES}
+            rest = {
+                name: opened.get_tensor(name)
+                for name in names
+                if name.removesuffix(".scale").removesuffix(".bias") not in {*matrices, "head"}
+            }
+            return Llama(shape, rest, matrix), frozenset(json.loads(head["stop"]))
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _matrix(
+    number_format: Format,
+    weight: torch.Tensor | None,
+    scale: torch.Tensor | None,
+    bias: torch.Tensor | None,
+) -> Matrix:
+    if weight is None:
+        raise KeyError("weight")
+    if number_format == "float32":
+        return Float32(weight, bias)
+    if number_format == "bfloat16":
+        return BFloat16(weight, bias)
+    if scale is None:
+        raise KeyError("scale")
+    return Int8(weight, scale, bias)
+
+
+def machine_key(weights_sha256: str, adapter_sha256: str) -> str:
+    """What a measurement holds for: the weights, the processor, and the library that computes."""
+    processor = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith(("model name", "flags", "Features")):
+                processor += line
+            elif not line:
+                break  # The others are the same.
+    parts = (
+        weights_sha256,
+        adapter_sha256,
+        hashlib.sha256(processor.encode()).hexdigest(),
+        f"torch {torch.__version__}",
+        f"threads {torch.get_num_threads()}",
+        f"version {VERSION}",
+    )
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+def chosen(cache: Path, key: str) -> Format | None:
+    """The number format that was chosen for `key`; None where none was."""
+    found = _choices(cache).get(key, {}).get("format")
+    return found if found in FORMATS else None
+
+
+def remember(cache: Path, key: str, choice: Choice) -> None:
+    """Keep a choice."""
+    file = cache / FOLDER / CHOICES
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{CHOICES}.{os.getpid()}")
+    temporary.write_text(json.dumps(_choices(cache) | {key: asdict(choice)}, indent=1))
+    os.replace(temporary, file)
+
+
+def _choices(cache: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((cache / FOLDER / CHOICES).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
