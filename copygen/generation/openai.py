@@ -243,7 +243,7 @@ class OpenAIGenerator:
             kind = response.headers.get("Content-Type", "of no type").split(";")[0]
             raise Unanswered(
                 f"{server.url} answers ({kind}), but not as an OpenAI-compatible server does. "
-                "COPYGEN_OPENAI_BASE_URL must name its API, at most servers with /v1 at the end."
+                "COPYGEN_OPENAI_BASE_URL must name its API; mostly it ends in /v1."
             ) from error
 
     def _refusal(self, server: Server, response: httpx.Response, content: bytes) -> Exception:
@@ -269,7 +269,7 @@ class OpenAIGenerator:
         if status in (404, 405):
             return InvalidInput(
                 f"{server.url} has no model {self._model!r}, or is no API {told}. Correct "
-                "COPYGEN_OPENAI_MODEL, or COPYGEN_OPENAI_BASE_URL: at most servers it ends in /v1.",
+                "COPYGEN_OPENAI_MODEL, or COPYGEN_OPENAI_BASE_URL, which mostly ends in /v1.",
                 field="COPYGEN_OPENAI_MODEL",
             )
         if 300 <= status < 400:

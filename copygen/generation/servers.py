@@ -22,6 +22,9 @@ class Pace:
     failures: int = 3
     """In a row, after which a server is left aside (a circuit breaker's threshold)."""
 
+    aside_s: float = 0.5
+    """For how long at first; later for as long as it has been failing, up to `longest_wait_s`."""
+
     give_up_s: float = 15.0
     """A server that has failed for so long is down."""
 
@@ -66,9 +69,9 @@ class Server:
 class Servers:
     """Spreads requests over servers, the least busy first. Safe to share between threads.
 
-    One that fails `pace.failures` times in a row is left aside: for half a second at first, later
-    for as long as it has been failing, up to ten. Then it gets one request, and all of them again
-    once it has answered. One that asks to be left alone is left aside as long as it asks.
+    One that fails `pace.failures` times in a row is left aside. Then it gets one request, and its
+    share again once it has answered. One that asks to be left alone is left aside as long as it
+    asks.
     """
 
     def __init__(
@@ -153,8 +156,8 @@ class Servers:
         server.failures += 1
         server.failed_at = now
         if server.failures >= self._pace.failures:
-            failing_s = max(now - server.failing_since, self._pace.first_wait_s)
-            until = now + min(failing_s, self._pace.longest_wait_s)
+            aside_s = max(now - server.failing_since, self._pace.aside_s)
+            until = now + min(aside_s, self._pace.longest_wait_s)
             server.aside_until = max(server.aside_until, until)
 
 
