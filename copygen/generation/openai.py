@@ -3,6 +3,7 @@ Ollama, `transformers serve`."""
 
 import asyncio
 import ssl
+import sys
 import threading
 import time
 from collections import deque
@@ -325,12 +326,14 @@ def _background(client: httpx.AsyncClient) -> Iterator[asyncio.AbstractEventLoop
     try:
         yield loop
     finally:
-        with suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(_end(client), loop).result(CLOSE_S)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(CLOSE_S)
-        if not thread.is_alive():
-            loop.close()
+        # At the interpreter's end the thread is gone already, and would never answer.
+        if not sys.is_finalizing():
+            with suppress(TimeoutError):
+                asyncio.run_coroutine_threadsafe(_end(client), loop).result(CLOSE_S)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(CLOSE_S)
+            if not thread.is_alive():
+                loop.close()
 
 
 async def _end(client: httpx.AsyncClient) -> None:

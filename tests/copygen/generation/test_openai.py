@@ -16,11 +16,11 @@ import pytest
 from copygen.composition import make_writer
 from copygen.errors import GenerationFailed, InvalidInput
 from copygen.generation.generator import Candidate, Request, Sampling
-from copygen.generation.openai import MAX_ANSWER_BYTES, OpenAIGenerator
+from copygen.generation.openai import OpenAIGenerator
 from copygen.generation.servers import Pace
 from copygen.settings import Settings
 
-QUICK = Pace(first_wait_s=0.01, longest_wait_s=0.04, aside_s=0.01, give_up_s=0.2)
+QUICK = Pace(first_wait_s=0.01, longest_wait_s=0.04, aside_s=0.01, give_up_s=0.15)
 KEY = "sk-very-secret"
 DEADLINE_S = 5
 
@@ -32,6 +32,7 @@ class Handler(BaseHTTPRequestHandler):
     """Notes a request and plays the part that is due."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: "FakeServer"
 
     def do_POST(self) -> None:
@@ -110,6 +111,14 @@ def breaks_off(handler: Handler, _: dict[str, Any]) -> None:
     handler.close_connection = True
 
 
+def floods(handler: Handler, _: dict[str, Any]) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(1 << 40))
+    handler.end_headers()
+    while not handler.server.ended.is_set():
+        handler.wfile.write(b" " * (1 << 16))
+
+
 def meets(barrier: threading.Barrier) -> Part:
     """Writes once as many requests as the barrier wants are there together."""
 
@@ -123,6 +132,13 @@ def meets(barrier: threading.Barrier) -> Part:
 def forever(part: Part) -> Iterator[Part]:
     while True:
         yield part
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -225,6 +241,25 @@ def test_a_failure_is_tried_again(play: Any, part: Part) -> None:
     assert [body["seed"] for _, body, *_ in server.asked] == [1, 1, 1]
 
 
+def test_a_request_that_always_fails_is_given_up_while_others_work(play: Any) -> None:
+    def fails_at_one(handler: Handler, body: dict[str, Any]) -> None:
+        gives(500)(handler, body) if body["seed"] == 1 else writes(handler, body)
+
+    server = play(*[fails_at_one] * 1000)
+    with pytest.raises(GenerationFailed, match="HTTP 500"):
+        write(make(server.url, concurrency=2), 60)
+    assert sum(body["seed"] == 1 for _, body, *_ in server.asked) == QUICK.tries
+
+
+def test_servers_that_fail_for_long_are_given_up(play: Any) -> None:
+    one, other = play(*[gives(500)] * 1000), play(*[gives(502)] * 1000)
+    pace = Pace(tries=1000, first_wait_s=0.01, longest_wait_s=0.04, give_up_s=0.2)
+    began = time.monotonic()
+    with pytest.raises(GenerationFailed, match=r"HTTP 50\d"):
+        write(make(one.url, other.url, pace=pace), 2)
+    assert 0.2 <= time.monotonic() - began < 2
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_says_when_is_not_asked_before(play: Any, status: int) -> None:
     server = play(gives(status, Retry_After="1"))
@@ -260,7 +295,7 @@ def test_a_busy_server_that_still_answers_is_no_failure(play: Any) -> None:
         (gives(200, b'["subject"]'), "not as an OpenAI-compatible server"),
         (gives(200, b'{"choices": []}'), "not as an OpenAI-compatible server"),
         (gives(200, b'{"error": "no"}'), "not as an OpenAI-compatible server"),
-        (gives(200, b" " * (MAX_ANSWER_BYTES + 1)), "not as an OpenAI-compatible server"),
+        (floods, "not as an OpenAI-compatible server"),
         (gives(200, completion(None)), "without a text.*thinks before it writes"),
         (gives(200, completion("", "length")), "without a text.*thinks before it writes"),
         (gives(500), r"failed \(HTTP 500\)"),
@@ -275,8 +310,10 @@ def test_a_server_that_gives_nothing_usable_ends_it_with_one_clear_message(
     play: Any, part: Part, told: str
 ) -> None:
     server = play(*[part] * 100)
+    began = time.monotonic()
     with pytest.raises(GenerationFailed, match=f"(?s){server.url}.*{told}"):
         write(make(server.url, timeout_s=0.1), 2)
+    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize(
@@ -315,6 +352,25 @@ def test_what_was_written_before_a_server_died_stays(play: Any) -> None:
     with pytest.raises(GenerationFailed, match="broke off its answer"):
         consume()
     assert len(seeds) == 3
+
+
+def test_what_came_in_beside_a_failure_is_given_first(play: Any) -> None:
+    def refuses_last(handler: Handler, _: dict[str, Any]) -> None:
+        until(lambda: len(server.asked) == 8 and server.running == 1)
+        handler.answer(401, b"{}")
+
+    server = play(refuses_last)
+    seeds = []
+
+    def consume() -> None:
+        for request, _ in make(server.url, concurrency=8).write(requests(8), Sampling()):
+            seeds.append(request.seed)
+            until(lambda: not server.running)
+            time.sleep(0.05)  # From there to here.
+
+    with pytest.raises(InvalidInput):
+        consume()
+    assert len(seeds) == 7
 
 
 def test_several_servers_share_the_load(play: Any) -> None:

@@ -167,6 +167,8 @@ def test_a_busy_server_has_not_failed(clock: Clock) -> None:
     assert not servers.down()
     assert servers.take() is not None
     assert servers.silent_s(since=0) == 100
+    answer(servers, take(servers))
+    assert servers.silent_s(since=0) == 0
 
 
 def test_waits_double_up_to_a_limit_and_differ() -> None:
