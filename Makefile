@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo serve test lint clean
+.PHONY: help demo serve test test-all lint clean
 
 help:
-	@echo "make demo    install all, write the example's copy, make a login to review it"
-	@echo "make serve   start the web UI, the API and the worker"
-	@echo "make test    run every test"
-	@echo "make lint    run the linters and the type checker"
+	@echo "make demo      install all, write the example's copy, make a login to review it"
+	@echo "make serve     start the web UI, the API and the worker"
+	@echo "make test      run the tests"
+	@echo "make test-all  run the slow tests too: llama.cpp is compiled for them"
+	@echo "make lint      run the linters and the type checker"
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -30,6 +31,11 @@ $(VENV)/installed-dev: pyproject.toml $(VENV)/installed
 	@$(PIP) install --editable '.[dev]'
 	@touch $@
 
+$(VENV)/installed-slow: pyproject.toml $(VENV)/installed-dev
+	@echo "Compiling llama.cpp (some minutes; it needs a C++ compiler) …"
+	@$(PIP) install --editable '.[dev,slow]'
+	@touch $@
+
 demo: $(VENV)/installed
 	@$(BIN)/copygen demo
 
@@ -40,6 +46,10 @@ serve: $(VENV)/installed
 test: lint chromium
 	@COPYGEN_MODEL= COPYGEN_MODEL_SHA256= $(BIN)/copygen models pull
 	@$(BIN)/python -m pytest
+
+test-all: lint chromium $(VENV)/installed-slow
+	@$(BIN)/copygen models pull
+	@$(BIN)/python -m pytest -m ''
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff format --check .

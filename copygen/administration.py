@@ -1,6 +1,7 @@
 """What the commands for accounts, keys, settings, prompts and the audit log do."""
 
 import json
+import re
 
 import sqlalchemy as sa
 from rich.console import Console
@@ -24,11 +25,8 @@ def show_settings(settings: Settings, *, as_json: bool) -> None:
         (f"COPYGEN_{name.upper()}", str(getattr(settings, name) or ""), str(field.description))
         for name, field in Settings.model_fields.items()
     ]
-    # A database URL may hold a password.
-    rows = [
-        (name, _masked(value) if name == "COPYGEN_DATABASE_URL" else value, text)
-        for name, value, text in rows
-    ]
+    # A URL may hold a password.
+    rows = [(name, MASKS.get(name, str)(value), text) for name, value, text in rows]
     if as_json:
         print(json.dumps({name: {"value": value, "about": text} for name, value, text in rows}))
         return
@@ -38,8 +36,15 @@ def show_settings(settings: Settings, *, as_json: bool) -> None:
     Console().print(table)
 
 
-def _masked(url: str) -> str:
+def _mask_database(url: str) -> str:
     return sa.make_url(url).render_as_string(hide_password=True) if url else ""
+
+
+def _mask_servers(urls: str) -> str:
+    return re.sub(r"(?<=//)[^/,]*@", "***@", urls)
+
+
+MASKS = {"COPYGEN_DATABASE_URL": _mask_database, "COPYGEN_OPENAI_BASE_URL": _mask_servers}
 
 
 def add_user(settings: Settings, email: str, role: str) -> None:

@@ -94,7 +94,8 @@ def generate(
 
 def demo(settings: Settings, seed: int | None) -> None:
     """Write the packaged example, and make a login to review it with."""
-    if not settings.model and weights.installed() is None:
+    local = settings.generator == "transformer"
+    if local and not settings.model and weights.installed() is None:
         pull_models(settings)
     path = data_folder("examples") / DEMO_BRIEF
     generate(
@@ -280,7 +281,8 @@ def serve(settings: Settings, *, open_page: bool) -> None:
 
     # What is wrong with these should stop the start, and not each batch.
     make_guardrails(settings.policy)
-    weights.resolve(settings.model, settings.cache, settings.model_sha256)
+    if settings.generator == "transformer":
+        weights.resolve(settings.model, settings.cache, settings.model_sha256)
     try:
         listening = socket.create_server((settings.host, settings.port))
     except OSError as error:
@@ -347,7 +349,12 @@ def reproduce(settings: Settings, variant_id: str, *, as_json: bool) -> None:
         print("\n".join(parsed or ("(not well-formed)",)))
         print("the same, byte for byte" if same else "NOT the same", file=sys.stderr)
     if not same:
-        raise CopygenError("The variant could not be written again as it was.")
+        why = (
+            " A server may write another text for the same seed."
+            if settings.generator == "openai"
+            else ""
+        )
+        raise CopygenError(f"The variant could not be written again as it was.{why}")
 
 
 def _quiet() -> None:

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from copygen.errors import InvalidInput
-from copygen.generation import weights
-from copygen.generation.transformer import TransformerGenerator
+from copygen.generation.generator import Sampling
 from copygen.resources import data_folder
 from copygen.services.writing import Writer
 from copygen.settings import Settings
@@ -24,11 +23,29 @@ def make_guardrails(policy: Path | None) -> Guardrails:
 
 
 def make_writer(settings: Settings) -> Writer:
-    """The writer that `settings` describe, its model loaded."""
+    """The writer that `settings` describe, its model loaded where it is a local one."""
     guardrails = make_guardrails(settings.policy)
-    if settings.model_sha256:
-        weights.resolve(settings.model, settings.cache, settings.model_sha256)
-    generator = TransformerGenerator(
-        settings.model, settings.cache, settings.device, settings.threads
+    prompts = data_folder("prompts")
+    # Imported here since each one needs libraries that the other doesn't.
+    if settings.generator == "openai":
+        from copygen.generation.openai import OpenAIGenerator
+
+        server = OpenAIGenerator(
+            settings.openai_base_urls,
+            settings.server_model,
+            settings.openai_api_key.get_secret_value(),
+            concurrency=settings.openai_concurrency,
+            timeout_s=settings.openai_timeout,
+        )
+        return Writer(server, guardrails, prompts, Sampling(top_k=0))
+    from copygen.generation.transformer import TransformerGenerator
+
+    local = TransformerGenerator(
+        settings.model,
+        settings.cache,
+        settings.device,
+        settings.threads,
+        settings.number_format,
+        settings.model_sha256,
     )
-    return Writer(generator, guardrails, data_folder("prompts"))
+    return Writer(local, guardrails, prompts)

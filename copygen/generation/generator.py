@@ -8,7 +8,10 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn. The defaults served best with the packaged adapter (its card)."""
+    """How tokens are drawn. The defaults served best with the packaged adapter (its card).
+
+    `top_k` is 0 where it isn't set here, but where the model runs.
+    """
 
     temperature: float = 0.6
     top_k: int = 40

@@ -75,9 +75,14 @@ class Llama:
         self._head = matrix("head")
         self._layers = [
             _Layer(
-                *(matrix(f"{layer}.{name}") for name in ("attention", "output", "gate_up", "down")),
-                *(tensors[f"{layer}.{name}"] for name in ("attention_norm", "mlp_norm")),
-                *(tensors.get(f"{layer}.{name}") for name in ("query_norm", "key_norm")),
+                matrix(f"{layer}.attention"),
+                matrix(f"{layer}.output"),
+                matrix(f"{layer}.gate_up"),
+                matrix(f"{layer}.down"),
+                tensors[f"{layer}.attention_norm"],
+                tensors[f"{layer}.mlp_norm"],
+                tensors.get(f"{layer}.query_norm"),
+                tensors.get(f"{layer}.key_norm"),
             )
             for layer in range(shape.layers)
         ]
@@ -191,7 +196,7 @@ class Llama:
         made = layer.attention(_blocked(normed))[: len(hidden)].view(len(hidden), -1, shape.size)
         turned, values = made[:, : -shape.groups], made[:, -shape.groups :]
         if layer.query_norm is not None and layer.key_norm is not None:
-            queries, keys = turned.split((shape.heads, shape.groups), dim=1)
+            queries, keys = turned[:, : shape.heads], turned[:, shape.heads :]
             turned = torch.cat(
                 (
                     F.rms_norm(queries, (shape.size,), layer.query_norm, shape.epsilon),

@@ -70,7 +70,7 @@ class Int8:
         scale = rows.abs().amax(dim=1, keepdim=True).clamp_min_(1e-12).div_(self._limit)
         # oneDNN wants the rows unsigned: moved up by an offset that it takes off the sums again.
         moved = (rows / scale).round_().add_(self._limit + 1).to(torch.uint8)
-        product = torch.ops.onednn.qlinear_pointwise(
+        product: torch.Tensor = torch.ops.onednn.qlinear_pointwise(
             *(moved, 1.0, self._limit + 1, self._packed, self._scale, self._no_offsets),
             *(None, 1.0, 0, torch.float32, "none", [], ""),
         ).mul_(scale)

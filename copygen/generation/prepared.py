@@ -36,8 +36,8 @@ class Choice:
     how far each is from float32 in nats per token."""
 
     format: Format
-    milliseconds: dict[str, float]
-    divergence: dict[str, float]
+    milliseconds: dict[Format, float]
+    divergence: dict[Format, float]
 
 
 def path(cache: Path, weights_sha256: str, adapter_sha256: str, number_format: Format) -> Path:

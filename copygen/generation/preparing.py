@@ -5,6 +5,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,7 @@ class Preparing:
     def choose(self) -> prepared.Choice:
         """Measure each format; the fastest of those of equal quality."""
         milliseconds = {each: _milliseconds(each, self._layer()) for each in FORMATS}
-        divergence: dict[str, float] = {}
+        divergence: dict[Format, float] = {}
         continued = self._continued(PROBE)
         for each in sorted(FORMATS, key=lambda name: milliseconds[name]):
             divergence[each] = self._divergence(each, continued)
@@ -124,7 +125,7 @@ class Preparing:
         prepared.save(file, self._shape, tensors, self._stop)
 
     def _in_range(self, number_format: Format) -> Mapping[str, torch.Tensor]:
-        return self._smoothed() if number_format == "int8" else self._tensors
+        return self._smoothed if number_format == "int8" else self._tensors
 
     def _built(
         self,
@@ -186,6 +187,7 @@ class Preparing:
                 _logprobs(model, ids)
         return found
 
+    @cached_property
     def _smoothed(self) -> Mapping[str, torch.Tensor]:
         """The weights with the channels' ranges evened out between rows and weights (SmoothQuant).
 
@@ -238,7 +240,7 @@ def _is_matrix(name: str) -> bool:
 def _maker(number_format: Format) -> Callable[[torch.Tensor, torch.Tensor | None], Matrix]:
     if number_format == "int8":
         return lambda weight, bias: Int8(*quantized(weight), bias)
-    return {"float32": Float32, "bfloat16": BFloat16}[number_format]
+    return Float32 if number_format == "float32" else BFloat16
 
 
 def _milliseconds(number_format: Format, matrices: list[tuple[torch.Tensor, int]]) -> float:
