@@ -15,7 +15,7 @@ from copygen.generation.sampling import draws, logprobs, sample
 ROWS = 64
 """Rows decoded together. More gain little on a CPU, and make all candidates come later."""
 
-GROWTH = 6
+GROWTH = 16
 """Steps after which a batch may grow by another block."""
 
 HOPELESS_EVERY = 4
