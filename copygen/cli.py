@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from copygen import __version__, administration, commands, model_commands
+from copygen.bench import command as bench_command
+from copygen.bench.measuring import DEFAULT, KINDS
 from copygen.errors import CopygenError
 from copygen.settings import Settings
 
@@ -103,6 +105,26 @@ def reproduce(
 ) -> None:
     """Write a stored variant again from its provenance, and compare."""
     commands.reproduce(Settings.load(), variant, as_json=json)
+
+
+@app.command()
+def bench(
+    engine: Annotated[
+        list[str],
+        typer.Option(help=f"{', '.join(KINDS)}; by default {' and '.join(DEFAULT)}."),
+    ] = [],  # noqa: B006
+    segments: Annotated[int, typer.Option(min=1, max=100, help="Segments of the job.")] = 10,
+    variants: Annotated[int, typer.Option(min=1, max=50, help="Variants per segment.")] = 8,
+    runs: Annotated[int, typer.Option(min=1, max=20, help="Runs of each engine.")] = 2,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="Also measure 1 to 50 segments, and what limits them.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Measure how fast candidates come, here and from other engines."""
+    bench_command.bench(
+        Settings.load(), engine, segments, variants, runs, curve=curve, as_json=json
+    )
 
 
 @app.command()

@@ -111,7 +111,7 @@ class Writer:
         requests: deque[Request] = deque()
         for key, job in enumerate(jobs):
             text = prompt.render(variables(prompt, brand, brief, job.segment, seed))
-            first = Request(text, job.seed, _shared(text, outline), key, cut_off)
+            first = Request(text, job.seed, shared_characters(text, outline), key, cut_off)
             drafts[key] = _Draft(job, first)
             requests.extend(drafts[key].ask(wanted * CANDIDATES_PER_VARIANT))
         stream = self.generator.write(requests, self.sampling)
@@ -276,7 +276,7 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _shared(one: str, other: str) -> int:
+def shared_characters(one: str, other: str) -> int:
     """Characters that both begin with."""
     same = map(operator.eq, one, other)
     return sum(itertools.takewhile(bool, same))
