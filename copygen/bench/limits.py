@@ -102,12 +102,13 @@ def measure(
 
 
 def _maker(number_format: str) -> "Callable[[torch.Tensor], Matrix]":
-    from copygen.generation import matrices
+    from copygen.generation.matrices import BFloat16, Float32, Int8, quantized
 
     if number_format == "int8":
-        return lambda weight: matrices.Int8(*matrices.quantized(weight), None)
-    kind = {"float32": matrices.Float32, "bfloat16": matrices.BFloat16}[number_format]
-    return lambda weight: kind(weight, None)
+        return lambda weight: Int8(*quantized(weight), None)
+    if number_format == "bfloat16":
+        return lambda weight: BFloat16(weight, None)
+    return lambda weight: Float32(weight, None)
 
 
 def _bandwidth(device: str) -> float:

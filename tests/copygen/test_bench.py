@@ -16,8 +16,7 @@ from copygen.bench import job, merging, processes
 from copygen.bench.limits import Size
 from copygen.bench.measuring import COPYGEN, GENERATE, KINDS, LLAMA_CPP, OPENVINO
 from copygen.bench.processes import run
-from copygen.bench.work import Unsupported, Work
-from copygen.errors import CopygenError
+from copygen.bench.work import Work
 from copygen.generation import weights
 from copygen.generation.generator import Sampling
 from copygen.resources import data_folder
@@ -155,8 +154,11 @@ def test_segments_beyond_the_briefs_are_other_prompts(tiny_model: str, tmp_path:
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "was ended by signal 9"),
         ("raise SystemExit('no memory for it')", "exit status 1. Its last words: no memory for it"),
-        (ENGINE.replace("range(count)", "range(2)") + "\nsys.exit(3)", "and not 6"),
-        (ENGINE + 'tell(result={"candidates": 5', "invalid syntax"),
+        (
+            ENGINE.replace('"candidates": count}', '"candidates": 5}'),
+            "wrote 5 candidates and not 6",
+        ),
+        ("print('{\"result\": {\"candi', end='')", "ended with exit status 0. It said nothing"),
         ('print(\'{"error": "it is Monday"}\')', "copygen: it is Monday"),
     ],
 )
@@ -243,15 +245,3 @@ def test_a_models_size_counts_what_a_token_is_multiplied_with(tiny_model: str) -
     width, vocabulary = 16, 258
     assert size.weights == width * (4 * width + 3 * 2 * width + vocabulary)
     assert size.operations(prompt=100, answer=10) == 10 * (2 * size.weights + 4 * width * 105)
-
-
-def test_unsupported_is_no_crash(
-    tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        processes, "COMMAND", (sys.executable, "-c", 'print(\'{"unsupported": "x"}\')')
-    )
-    with pytest.raises(Unsupported, match="x"):
-        run(work(tiny_model, tmp_path, GENERATE, "int8"), lambda _: None)
-    with pytest.raises(CopygenError):
-        run(work(tiny_model, tmp_path, GENERATE, "int8"), lambda _: None)

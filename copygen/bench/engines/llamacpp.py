@@ -115,7 +115,7 @@ class LlamaCpp:
             raise CopygenError(f"llama.cpp broke off (llama_decode gave {status}).")
 
 
-@library.llama_log_callback
+@library.llama_log_callback  # type: ignore[untyped-decorator]
 def _unheard(level: int, text: bytes, data: object) -> None:
     """In place of its own, which writes a line for each part of the model."""
 

@@ -28,11 +28,11 @@ class Reference:
         cuda = work.device == "cuda" or (work.device == "auto" and torch.cuda.is_available())
         if cuda and work.number_format == "int8":
             raise Unsupported("int8 linears are for CPUs")
+        model: Any
         model, _ = load(source, torch.float32)
         if source.is_default:
             adapted = weights.merged(source.folder, data_folder("adapter"))
             model.load_state_dict(adapted, strict=False, assign=True)
-        self._model: Any = model
         if work.number_format == "int8":
             self._model = _int8(model)
         else:
@@ -45,7 +45,8 @@ class Reference:
         configured = self._model.generation_config
         ends = configured.eos_token_id
         stop = set(ends if isinstance(ends, list) else [ends])
-        config = GenerationConfig(
+        make: Any = GenerationConfig
+        config = make(
             do_sample=True,
             temperature=sampling.temperature,
             top_k=sampling.top_k,
@@ -78,12 +79,10 @@ class Reference:
         return rows
 
 
-def _int8(model: torch.nn.Module) -> torch.nn.Module:
+def _int8(model: Any) -> Any:
     """The linear layers in int8, their inputs quantized as they come."""
     try:
-        quantized: torch.nn.Module = torch.ao.quantization.quantize_dynamic(
-            model, {torch.nn.Linear}, dtype=torch.qint8
-        )
+        quantize: Any = torch.ao.quantization.quantize_dynamic
+        return quantize(model, {torch.nn.Linear}, dtype=torch.qint8)
     except (AttributeError, RuntimeError, NotImplementedError) as error:
         raise Unsupported(f"torch makes no int8 linears here ({error})") from error
-    return quantized
