@@ -176,11 +176,12 @@ class _Loading:
             choice = preparing.choose()
             number_format = choice.format
             prepared.remember(self._cache, self._key(), choice)
-        preparing.save(self._file(number_format), number_format)
+        source = (self._source.name, self._source.sha256)
+        preparing.save(self._folder(number_format), source, number_format)
         del model, preparing
         made = self._prepared(number_format)
         if made is None:
-            raise GenerationFailed(f"{self._file(number_format)} can't be read back.")
+            raise GenerationFailed(f"{self._folder(number_format)} can't be read back.")
         return made
 
     def _format(self, wanted: FormatSetting) -> "Format | None":
@@ -202,16 +203,18 @@ class _Loading:
 
         return prepared.machine_key(self._source.sha256, self._adapter_sha256)
 
-    def _file(self, number_format: "Format") -> Path:
+    def _folder(self, number_format: "Format") -> Path:
         from copygen.generation import prepared
 
-        return prepared.path(self._cache, self._source.sha256, self._adapter_sha256, number_format)
+        return prepared.folder_of(
+            self._cache, self._source.sha256, self._adapter_sha256, number_format
+        )
 
     def _prepared(self, number_format: "Format") -> _Engine | None:
         from copygen.generation import prepared
         from copygen.generation.decoding import Decoder
 
-        found = prepared.load(self._file(number_format), number_format, self._device)
+        found = prepared.load(self._folder(number_format), number_format, self._device)
         if found is None:
             return None
         llama, stop = found
