@@ -171,6 +171,7 @@ class _Loading:
                 "%s is decoded the plain way, which is slower: %s.", self._source.name, unfit
             )
             return self._plain(model, text, stop, str(unfit))
+        del model  # Its weights are taken over, and large.
         logger.warning("Preparing %s for this machine, once …", self._source.name)
         if number_format is None:
             choice = preparing.choose()
@@ -178,7 +179,7 @@ class _Loading:
             prepared.remember(self._cache, self._key(), choice)
         source = (self._source.name, self._source.sha256)
         preparing.save(self._folder(number_format), source, number_format)
-        del model, preparing
+        del preparing
         made = self._prepared(number_format)
         if made is None:
             raise GenerationFailed(f"{self._folder(number_format)} can't be read back.")
