@@ -56,6 +56,28 @@ def demo(seed: Seed = None) -> None:
 
 
 @app.command()
+def bench(
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(help="An engine to measure; once for each. By default the first two known."),
+    ] = None,
+    segments: Annotated[int, typer.Option(min=1, max=1000, help="Segments of the job.")] = 10,
+    variants: Annotated[int, typer.Option(min=1, max=100, help="Variants of a segment.")] = 8,
+    runs: Annotated[int, typer.Option(min=1, max=20, help="Runs; the best counts.")] = 2,
+    curve: Annotated[
+        bool, typer.Option("--curve", help="Also what 1 to 50 segments cost, and the limits.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Measure how fast copy is generated here, beside other engines."""
+    from copygen.bench import command
+
+    command.bench(
+        Settings.load(), engine or [], segments, variants, runs, curve=curve, as_json=json
+    )
+
+
+@app.command()
 def generate(
     brief: Annotated[Path, typer.Argument(help="The brief's file.")],
     brand: BrandFile = None,

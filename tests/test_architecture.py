@@ -22,6 +22,10 @@ ALLOWED = {
         "copygen.schemas", "copygen.errors", "guardrails",
     },
     "copygen/generation": {"copygen.generation", "copygen.errors", "guardrails"},
+    "copygen/bench": {
+        "copygen.bench", "copygen.generation", "copygen.services", "copygen.prompts",
+        "copygen.schemas", "copygen.resources", "copygen.settings", "copygen.errors",
+    },
     "copygen/migrations": {"copygen.models"},
     "copygen/models.py": set(),
     "copygen/errors.py": set(),

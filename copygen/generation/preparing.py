@@ -17,12 +17,11 @@ from copygen.generation.generator import Request, Sampling
 from copygen.generation.llama import Llama, Unfit, extracted
 from copygen.generation.matrices import (
     FORMATS,
-    BFloat16,
     Float32,
     Format,
-    Int8,
     Matrix,
     activation_limit,
+    maker,
     quantized,
 )
 
@@ -158,7 +157,7 @@ class Preparing:
         """Mean Kullback-Leibler divergence from float32 after the probe, in nats per token."""
         if number_format == "float32":
             return 0.0
-        other = self._built(self._in_range(number_format), _maker(number_format))
+        other = self._built(self._in_range(number_format), maker(number_format))
         ids = self._encode(PROBE)
         exact, near = (_logprobs(each, ids, continued) for each in (self._exact, other))
         return (exact.exp() * (exact - near)).sum(dim=1).mean().item()
@@ -232,17 +231,11 @@ def _is_matrix(name: str) -> bool:
     return name == "head" or name.rpartition(".")[2] in prepared.MATRICES
 
 
-def _maker(number_format: Format) -> Callable[[torch.Tensor, torch.Tensor | None], Matrix]:
-    if number_format == "int8":
-        return lambda weight, bias: Int8(*quantized(weight), bias)
-    return Float32 if number_format == "float32" else BFloat16
-
-
 def _milliseconds(number_format: Format, matrices: list[tuple[torch.Tensor, int]]) -> float:
     """How long a step's matrices take for a batch of rows; for ever where it can't be computed."""
     if number_format == "int8" and activation_limit() is None:
         return float("inf")
-    make = _maker(number_format)
+    make = maker(number_format)
     total = 0.0
     with torch.inference_mode():
         for weight, times in matrices:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -83,7 +82,9 @@ class TransformerGenerator:
             self._device = _device(device)
             if threads:
                 torch.set_num_threads(threads)
-            adapter_sha256 = weights.adapter_sha256(_adapter()) if source.is_default else ""
+            adapter_sha256 = (
+                weights.adapter_sha256(weights.adapter_folder()) if source.is_default else ""
+            )
             loading = _Loading(source, adapter_sha256, cache, self._device)
             self._engine = _guarded(lambda: loading.engine(number_format))
         self._identity = Identity(
@@ -243,7 +244,7 @@ class _Loading:
 
         model, tokenizer = load(self._source, torch.float32)
         if self._source.is_default:
-            adapted = weights.merged(self._source.folder, _adapter())
+            adapted = weights.merged(self._source.folder, weights.adapter_folder())
             model.load_state_dict(adapted, strict=False, assign=True)
         return model, tokenizer
 
@@ -261,11 +262,6 @@ class _Loading:
         number_format = str(model.dtype).removeprefix("torch.")
         context = getattr(model.config, "max_position_embeddings", None)
         return _Engine(decoder, text, number_format, f"plain, since {why}", context)
-
-
-def _adapter() -> Path:
-    """Folder of the packaged adapter."""
-    return Path(str(resources.files("copygen"))) / "data" / "adapter"
 
 
 @contextmanager
