@@ -114,7 +114,7 @@ def _matrix(
     scale: torch.Tensor | None,
     bias: torch.Tensor | None,
 ) -> Matrix:
-    if weight is None:
+    if weight is None or weight.dtype != getattr(torch, number_format):
         raise KeyError("weight")
     if number_format == "float32":
         return Float32(weight, bias)
@@ -147,7 +147,8 @@ def machine_key(weights_sha256: str, adapter_sha256: str) -> str:
 
 def chosen(cache: Path, key: str) -> Format | None:
     """The number format that was chosen for `key`; None where none was."""
-    found = _choices(cache).get(key, {}).get("format")
+    choice = _choices(cache).get(key)
+    found = choice.get("format") if isinstance(choice, dict) else None
     return found if found in FORMATS else None
 
 

@@ -112,7 +112,7 @@ class TransformerGenerator:
         """A candidate for each request, as they are finished.
 
         Raises:
-            GenerationFailed: a prompt is longer than the model's context, or memory ran out.
+            GenerationFailed: a prompt is empty or longer than the model's context, or memory ran out.
         """
         for request in requests:
             self._fits(request.prompt, sampling.max_tokens)
@@ -128,6 +128,8 @@ class TransformerGenerator:
         return _guarded(lambda: self._engine.decoder.likelihood(prompt, encoded))
 
     def _fits(self, prompt: str, more: int) -> None:
+        if not prompt:
+            raise GenerationFailed("The prompt is empty. Give the prompt file some text.")
         context = self._engine.context
         if context is None or len(prompt) + more <= context:
             return  # No token is shorter than a character.
