@@ -57,7 +57,10 @@ def bench(
             mine = job
             if engine == "transformers.generate":
                 mine = replace(job, prompts=job.prompts[:GENERATE_SEGMENTS])
-            measured[engine].append(_run(settings, engine, number_formats[engine], [mine]))
+            found = _run(settings, engine, number_formats[engine], [mine])
+            measured[engine].append(found)
+            (done,) = found["jobs"]
+            _tell(f"  {done['candidates'] / done['seconds']:.2f} candidates a second")
     results = [_result(engine, measured[engine]) for engine in chosen]
     output: dict[str, Any] = {
         "job": {

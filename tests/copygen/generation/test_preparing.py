@@ -1,6 +1,7 @@
 """What is done once for a model on a machine."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections import deque
@@ -12,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from copygen.generation import prepared, preparing
+from copygen.generation import conversion, prepared, preparing
 from copygen.generation.generator import Request, Sampling
 from copygen.generation.llama import Unfit, extracted
 from copygen.generation.matrices import Float32, activation_limit
@@ -73,7 +74,7 @@ def test_smoothing_changes_nothing_in_exact_arithmetic(config: dict[str, Any]) -
 @needs_int8
 def test_smoothing_brings_int8_nearer(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Preparing(with_outliers(), encode, frozenset())
-    continued = made._continued(PROBE)
+    continued = made._continued(encode(PROBE))
     smoothed = made._divergence("int8", continued)
     monkeypatch.setattr(Preparing, "_in_range", lambda self, number_format: self._tensors)
     plain = made._divergence("int8", continued)
@@ -154,7 +155,7 @@ def test_the_choice_is_remembered(
     again = made(folder, cache)
     assert again.identity == first.identity
     assert text(again) == text(first)
-    for file in (cache / prepared.FOLDER).glob("*.safetensors"):
+    for file in (cache / conversion.PREPARED).glob("*/*.safetensors"):
         file.unlink()
     assert text(made(folder, cache)) == text(first)
 
@@ -196,7 +197,7 @@ def test_a_broken_prepared_file_is_made_again(
     folder: Path, cache: Path, number_format: Any, damage: str
 ) -> None:
     expected = text(made(folder, cache, number_format=number_format))
-    (file,) = (cache / prepared.FOLDER).glob("*.safetensors")
+    (file,) = (cache / conversion.PREPARED).glob("*/*.safetensors")
     whole, tensors = file.read_bytes(), {k: v.clone() for k, v in load_file(file).items()}
     if damage == "empty":
         file.write_bytes(b"")
@@ -215,11 +216,10 @@ def test_a_broken_prepared_file_is_made_again(
         if other == "int8" and not activation_limit():
             pytest.skip("no int8 here")
         made(folder, cache, number_format=other)
-        (another,) = set((cache / prepared.FOLDER).glob("*.safetensors")) - {file}
+        (another,) = set((cache / conversion.PREPARED).glob("*/*.safetensors")) - {file}
         another.replace(file)
     else:
-        file.unlink()
-        file.parent.rmdir()
+        shutil.rmtree(file.parent)
     assert text(made(folder, cache, number_format=number_format)) == expected
     with safe_open(file, "pt") as mended:
         assert set(mended.keys()) == set(tensors)
@@ -228,7 +228,7 @@ def test_a_broken_prepared_file_is_made_again(
 
 def test_broken_choices_are_measured_again(folder: Path, cache: Path) -> None:
     made(folder, cache)
-    file = cache / prepared.FOLDER / prepared.CHOICES
+    file = cache / conversion.PREPARED / conversion.CHOICES
     for broken in ("", "[]", "{", '{"KEY": 3}', '{"KEY": {"format": "int4"}}', '{"KEY": {}}'):
         key = next(iter(prepared._choices(cache)))
         file.write_text(broken.replace("KEY", key))
@@ -268,5 +268,5 @@ def test_two_processes_that_prepare_at_once_both_end_well(folder: Path, cache: P
     ended = [each.communicate(timeout=60) for each in running]
     assert [each.returncode for each in running] == [0, 0], ended
     assert ended[0][0] == ended[1][0] != ""
-    (file,) = (cache / prepared.FOLDER).iterdir()
-    assert prepared.load(file, "float32", "cpu") is not None
+    (made_once,) = (cache / conversion.PREPARED).iterdir()
+    assert prepared.load(made_once, "float32", "cpu") is not None
