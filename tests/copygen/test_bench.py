@@ -40,7 +40,11 @@ def test_a_job_survives_the_way_to_its_process() -> None:
     assert Job.of(json.loads(json.dumps(job.record()))) == job
 
 
-def test_both_engines_do_their_job(real: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_both_engines_do_their_job(
+    real: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One format for `generate`, since trying them all takes a minute.
+    monkeypatch.setattr(command, "FORMATS", ("float32",))
     command.bench(real, [], 1, 1, 1, curve=False, as_json=True)
     output = json.loads(capsys.readouterr().out)
     assert output["job"]["candidates"] == CANDIDATES_PER_VARIANT
