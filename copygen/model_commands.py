@@ -54,6 +54,8 @@ class Configured:
         """Whether this entry of the cache is what a start loads."""
         if entry.kind is Kind.HUB:
             return self.origin is Origin.HUB and entry.name == self.name
+        if entry.kind is Kind.PREPARED:
+            return bool(self.source and entry.source == self.source.sha256)
         if self.origin is Origin.PACKAGE:
             return entry.source == weights.PACKAGE_SHA256
         return bool(self.source and self.source.converted and entry.source == self.source.sha256)
@@ -65,7 +67,9 @@ def list_models(settings: Settings, *, as_json: bool) -> None:
     held = [_describe_entry(entry, configured, settings) for entry in cache.entries(settings.cache)]
     model = _describe(configured, settings)
     if configured.source and configured.source.converted:
-        model["converted"] = any(each["state"] == IN_USE for each in held)
+        model["converted"] = any(
+            each["state"] == IN_USE and each["kind"] == Kind.CONVERSION for each in held
+        )
     size = sum(each["bytes"] for each in held)
     if as_json:
         about_cache = {"path": str(settings.cache), "bytes": size, "entries": held}
@@ -291,7 +295,7 @@ def remove_models(settings: Settings, name: str | None, *, unused: bool) -> None
         cache.remove(entry, settings.cache)
         print(f"Removed {entry.name}, {_mb(entry.size)}.", file=sys.stderr)
         if configured.loads(entry):
-            how = "fetches" if entry.kind is Kind.HUB else "converts"
+            how = {Kind.HUB: "fetches", Kind.PREPARED: "prepares"}.get(entry.kind, "converts")
             print(f"These settings use it: the next start {how} it again.", file=sys.stderr)
     if not chosen:
         print("Nothing is unused.", file=sys.stderr)

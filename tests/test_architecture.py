@@ -22,6 +22,10 @@ ALLOWED = {
         "copygen.schemas", "copygen.errors", "guardrails",
     },
     "copygen/generation": {"copygen.generation", "copygen.errors", "guardrails"},
+    "copygen/bench": {
+        "copygen.bench", "copygen.generation", "copygen.services", "copygen.prompts",
+        "copygen.schemas", "copygen.resources", "copygen.settings", "copygen.errors",
+    },
     "copygen/migrations": {"copygen.models"},
     "copygen/models.py": set(),
     "copygen/errors.py": set(),
@@ -41,10 +45,6 @@ ALLOWED = {
     "copygen/commands.py": {"copygen", "guardrails"},
     "copygen/administration.py": {"copygen"},
     "copygen/model_commands.py": {"copygen"},
-    "copygen/bench": {
-        "copygen.bench", "copygen.services", "copygen.generation", "copygen.prompts",
-        "copygen.schemas", "copygen.settings", "copygen.resources", "copygen.errors",
-    },
     "copygen/cli.py": {"copygen"},
     "copygen/__main__.py": {"copygen.cli"},
 }  # fmt: skip

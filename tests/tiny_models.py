@@ -81,3 +81,34 @@ def write_gguf(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def random_model(name: str = "LlamaForCausalLM", **config: Any) -> Any:
+    """A model of transformers with two layers and a vocabulary of 24. All its weights are random,
+    those of norms and biases too, and far enough from zero for each to count."""
+    import torch
+    import transformers
+
+    shape = {
+        "vocab_size": 24,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "sliding_window": None,
+        "bos_token_id": None,
+        "eos_token_id": None,
+        "pad_token_id": None,
+    }
+    kind = getattr(transformers, name.replace("ForCausalLM", "Config"))
+    model = getattr(transformers, name)(kind(**shape | config))
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            drawn = torch.randn(parameter.shape, generator=generator)
+            parameter.copy_(drawn * parameter.shape[-1] ** -0.5 if drawn.dim() == 2 else drawn)
+            if drawn.dim() == 1:
+                parameter.mul_(0.2).add_(1)
+    return model.eval()

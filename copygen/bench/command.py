@@ -152,11 +152,13 @@ def _limits(work: Work, source: Weights, largest: Run) -> dict[str, Any] | None:
     """What this machine allows, and how much of that the largest job reached; None where the model
     is of another shape than what the limits are known for."""
     size = limits.Size.of(source.folder)
-    if size is None or largest.number_format not in limits.BYTES:
+    known = (each for each in limits.BYTES if each == largest.number_format)
+    number_format = next(known, None)
+    if size is None or number_format is None:
         return None
     found = limits.measure(
         size,
-        largest.number_format,
+        number_format,
         work.device,
         work.threads,
         prompt=_mean([len(part.ids) for part in work.parts]),

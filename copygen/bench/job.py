@@ -11,12 +11,7 @@ from copygen.generation.transformer import ADAPTER_PROMPT, CHAT_PROMPT
 from copygen.generation.weights import Weights
 from copygen.prompts import Prompt
 from copygen.resources import data_folder
-from copygen.services.writing import (
-    CANDIDATES_PER_VARIANT,
-    NO_SEGMENT,
-    shared_characters,
-    variables,
-)
+from copygen.services.writing import CANDIDATES_PER_VARIANT, outlined
 
 BRIEF = "brief.yaml"
 BRAND = "marram-kitchen.yaml"
@@ -42,11 +37,9 @@ def make(source: Weights, segments: int, variants: int) -> list[Part]:
     chat = not source.is_default
     prompt = Prompt.load(data_folder("prompts"), CHAT_PROMPT if chat else ADAPTER_PROMPT)
     text = Text(source.folder, load_tokenizer(source.folder) if chat else None, chat)
-    outline = prompt.render(variables(prompt, brand, brief, NO_SEGMENT, SEED))
     parts = []
     for number, segment in enumerate(_segments(brief.segments, segments)):
-        rendered = prompt.render(variables(prompt, brand, brief, segment, SEED))
-        shared = shared_characters(rendered, outline)
+        rendered, shared = outlined(prompt, brand, brief, segment, SEED)
         ids = sum(text.encode(rendered, 0), ())
         count = variants * CANDIDATES_PER_VARIANT
         parts.append(Part(rendered, ids, shared, number * SEEDS_APART, count))

@@ -12,7 +12,7 @@ from copygen.generation.files import weight_files
 if TYPE_CHECKING:
     import torch
 
-    from copygen.generation.matrices import Matrix
+    from copygen.generation.matrices import Format, Matrix
 
 TRIES = 5
 """Runs of a measurement; the fastest counts."""
@@ -23,7 +23,7 @@ ARRAY_BYTES = 1 << 29
 GEMM = (2048, 2048, 4096)
 """Rows, inputs and outputs of the product that measures the arithmetic."""
 
-BYTES = {"float32": 4, "bfloat16": 2, "int8": 1}
+BYTES: "dict[Format, int]" = {"float32": 4, "bfloat16": 2, "int8": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Size:
 
 
 def measure(
-    size: Size, number_format: str, device: str, threads: int, *, prompt: float, answer: float
+    size: Size, number_format: "Format", device: str, threads: int, *, prompt: float, answer: float
 ) -> dict[str, Any]:
     """The two limits of decoding in a format of `BYTES`, in candidates a second.
 
@@ -76,13 +76,15 @@ def measure(
     import torch
 
     from copygen.generation.decoding import ROWS
+    from copygen.generation.matrices import maker
 
     if threads:
         torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     bandwidth = _bandwidth(device)
-    peak = _peak(_maker(number_format), device)
+    make = maker(number_format)
+    peak = _peak(lambda weight: make(weight, None), device)
     step_bytes = size.weights * BYTES[number_format]
     operations = size.operations(prompt, answer)
     return {
@@ -99,16 +101,6 @@ def measure(
             "candidates_per_s": round(peak / operations, 2),
         },
     }
-
-
-def _maker(number_format: str) -> "Callable[[torch.Tensor], Matrix]":
-    from copygen.generation.matrices import BFloat16, Float32, Int8, quantized
-
-    if number_format == "int8":
-        return lambda weight: Int8(*quantized(weight), None)
-    if number_format == "bfloat16":
-        return lambda weight: BFloat16(weight, None)
-    return lambda weight: Float32(weight, None)
 
 
 def _bandwidth(device: str) -> float:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from copygen.generation import weights
 from copygen.generation.weights import Weights
-from copygen.resources import data_folder
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +34,7 @@ def write(packaged: Path, source: Weights, target: Path) -> None:
     from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter
     from gguf.quants import quantize
 
-    changed = weights.merged(source.folder, data_folder("adapter"))
+    changed = weights.merged(source.folder, weights.adapter_folder())
     reader = GGUFReader(packaged)
     writer = GGUFWriter(target, "llama")
     for field in reader.fields.values():

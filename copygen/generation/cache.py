@@ -25,6 +25,7 @@ class Kind(StrEnum):
     """What an entry of the cache is."""
 
     CONVERSION = "conversion"
+    PREPARED = "prepared"
     HUB = "hub"
     LEFTOVER = "leftover"
     OTHER = "other"
@@ -61,11 +62,12 @@ def entries(cache: Path) -> list[Entry]:
     """All that the cache holds, by kind and name. Nothing is hashed."""
     found = [
         *(_model_entry(path) for path in _inside(cache / conversion.FOLDER)),
+        *(_prepared_entry(path) for path in _inside(cache / conversion.PREPARED)),
         *(_hub_entry(path) for path in _inside(cache / hub.FOLDER)),
         *(
             _entry(path, path.name, Kind.OTHER)
             for path in _inside(cache)
-            if path.name not in (conversion.FOLDER, hub.FOLDER)
+            if path.name not in (conversion.FOLDER, conversion.PREPARED, hub.FOLDER)
         ),
     ]
     return sorted((each for each in found if each), key=lambda each: (each.kind, each.name))
@@ -111,6 +113,18 @@ def _model_entry(path: Path) -> Entry | None:
     return _entry(path, str(name), Kind.CONVERSION, source)
 
 
+def _prepared_entry(path: Path) -> Entry | None:
+    if path.name.lstrip(".").startswith(conversion.CHOICES):
+        return None
+    if path.name.startswith(conversion.UNFINISHED):
+        return _entry(path, path.name, Kind.LEFTOVER)
+    record = _record(path)
+    if not record:
+        return _entry(path, f"{conversion.PREPARED}/{path.name}", Kind.OTHER)
+    name = f"{record.get('name', '')}@{path.name[33:]}"  # After 32 digits of the hash: what it is.
+    return _entry(path, name, Kind.PREPARED, str(record.get("source", "")))
+
+
 def _record(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads((folder / conversion.RECORD).read_bytes())
@@ -142,7 +156,11 @@ def find(cache: Path, name: str) -> Entry:
     ours = [each for each in entries(cache) if each.kind is not Kind.OTHER]
     found = [each for each in ours if each.name == name]
     if not found and len(name) >= SHORTEST_PREFIX:
-        found = [each for each in ours if each.source.startswith(name.lower())]
+        found = [
+            each
+            for each in ours
+            if each.source.startswith(name.lower()) and each.kind is not Kind.PREPARED
+        ]
     if not found:
         held = ", ".join(each.name for each in ours) or "nothing"
         raise NotFound(f"The cache has no {name!r}. It holds: {held}.")
@@ -177,7 +195,7 @@ def verify(entry: Entry, *, hashed: bool = True) -> Findings:
 
 def _recorded(entry: Entry) -> dict[Path, str] | None:
     """Each file of an entry with the hash it should have, or "" where none is recorded."""
-    if entry.kind is Kind.CONVERSION:
+    if entry.kind in (Kind.CONVERSION, Kind.PREPARED):
         listed = _record(entry.path).get("files")
         if not isinstance(listed, dict):
             return None

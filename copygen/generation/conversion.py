@@ -27,6 +27,12 @@ logger = logging.getLogger(__name__)
 FOLDER = "models"
 """Of the conversions, in the cache: one folder each, named by its source's hash."""
 
+PREPARED = "prepared"
+"""Folder in the cache of weights that are ready for this machine."""
+
+CHOICES = "formats.json"
+"""File in that folder: the number format that was chosen for each model on each machine."""
+
 RECORD = "copygen.json"
 """In a conversion's folder: `{"name", "source", "files": {name: SHA-256}}`."""
 
@@ -56,7 +62,7 @@ def folder_of(sha256: str, cache: Path) -> Path:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether `folder` holds a whole conversion: every listed file with its hash."""
+    """Whether `folder` holds all that was recorded when it was made: every file with its hash."""
     try:
         listed = json.loads((folder / RECORD).read_text())["files"]
         return all(files.sha256(folder / name) == digest for name, digest in listed.items())
@@ -72,7 +78,7 @@ def locked(cache: Path, *, wait: bool) -> Iterator[bool]:
         InvalidInput: the cache can't be written to.
     """
     folder = cache / FOLDER
-    with _writable(cache):
+    with writable(cache):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("wb")
     with lock:
@@ -97,7 +103,13 @@ def busy(cache: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _writable(cache: Path) -> Iterator[None]:
+def writable(cache: Path) -> Iterator[None]:
+    """Say in words of ours why the cache can't be written to.
+
+    Raises:
+        OutOfSpace: the disk is full.
+        InvalidInput: the system refuses.
+    """
     try:
         yield
     except OSError as error:
@@ -130,12 +142,12 @@ def convert(source: Path, sha256: str, name: str, cache: Path) -> Path:
                 shutil.rmtree(path, ignore_errors=True)
             _room(cache, header.size)
             logger.warning("Converting the weights of %s, once; it takes a while …", name)
-            with _writable(cache):
+            with writable(cache):
                 temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=UNFINISHED))
             try:
                 _make(source, header, temporary, cache)
-                with _writable(cache):
-                    _record(temporary / MADE, name, sha256)
+                with writable(cache):
+                    record(temporary / MADE, name, sha256)
                     os.replace(temporary / MADE, folder)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)
@@ -232,10 +244,11 @@ def missing_weights(source: str, missing: "set[str]") -> None:
         )
 
 
-def _record(folder: Path, name: str, sha256: str) -> None:
+def record(folder: Path, name: str, sha256: str) -> None:
+    """Record, in a folder that was made from the file of hash `sha256`, each of its files' hashes."""
     listing = {path.name: files.sha256(path) for path in sorted(folder.iterdir())}
-    record = {"name": name, "source": sha256, "files": listing}
-    (folder / RECORD).write_text(json.dumps(record))
+    content = {"name": name, "source": sha256, "files": listing}
+    (folder / RECORD).write_text(json.dumps(content))
 
 
 def silence() -> None:

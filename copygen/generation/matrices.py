@@ -1,6 +1,7 @@
 """Matrices to multiply rows with, in the number format that this machine computes fastest."""
 
 import functools
+from collections.abc import Callable
 from typing import Literal, Protocol, get_args
 
 import torch
@@ -99,3 +100,10 @@ def activation_limit() -> int | None:
         if torch.equal(found, rows @ weight.float().T):
             return limit
     return None
+
+
+def maker(number_format: Format) -> Callable[[torch.Tensor, torch.Tensor | None], Matrix]:
+    """What makes a matrix in a number format of a weight in float32 and perhaps a bias."""
+    if number_format == "int8":
+        return lambda weight, bias: Int8(*quantized(weight), bias)
+    return Float32 if number_format == "float32" else BFloat16

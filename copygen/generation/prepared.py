@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import platform
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,15 +16,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from copygen.errors import OutOfSpace
+from copygen.generation import conversion
 from copygen.generation.llama import Llama, Shape
 from copygen.generation.matrices import FORMATS, BFloat16, Float32, Format, Int8, Matrix
 
-FOLDER = "prepared"
-"""In the cache."""
-
-CHOICES = "formats.json"
-"""In that folder: the number format that was chosen for each model on each machine."""
-
+FILE = "prepared.safetensors"
 VERSION = 1
 """Raised when what is prepared, or what is computed with it, changes."""
 
@@ -40,33 +39,53 @@ class Choice:
     divergence: dict[Format, float]
 
 
-def path(cache: Path, weights_sha256: str, adapter_sha256: str, number_format: Format) -> Path:
+def folder_of(cache: Path, weights_sha256: str, adapter_sha256: str, number_format: Format) -> Path:
     """Where prepared weights are kept."""
-    name = f"{weights_sha256[:32]}-{adapter_sha256[:8] or 'plain'}-{number_format}-{VERSION}"
-    return cache / FOLDER / f"{name}.safetensors"
+    adapter = adapter_sha256[:8] or "plain"
+    return (
+        cache / conversion.PREPARED / f"{weights_sha256[:32]}-{adapter}-{number_format}-{VERSION}"
+    )
 
 
 def save(
-    file: Path, shape: Shape, tensors: Mapping[str, torch.Tensor], stop: frozenset[int]
+    folder: Path,
+    source: tuple[str, str],
+    shape: Shape,
+    tensors: Mapping[str, torch.Tensor],
+    stop: frozenset[int],
 ) -> None:
-    """Keep prepared weights; whoever reads meanwhile sees the old ones or the new ones."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    """Keep prepared weights in `folder` of the cache; `source`: name and hash of the model.
+
+    Whoever reads meanwhile sees the old ones or the new ones.
+
+    Raises:
+        OutOfSpace: the disk is full.
+        InvalidInput: the cache can't be written to.
+    """
+    cache = folder.parents[1]
     head = {"shape": json.dumps(asdict(shape)), "stop": json.dumps(sorted(stop))}
-    try:
-        # Contiguous, and each with memory of its own: safetensors keeps no shared tensors.
-        save_file(
-            {name: each.contiguous().clone() for name, each in tensors.items()}, temporary, head
-        )
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with conversion.locked(cache, wait=True), conversion.writable(cache):
+        folder.parent.mkdir(exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=conversion.UNFINISHED))
+        try:
+            # Each with memory of its own: safetensors keeps no shared tensors.
+            owned = {name: each.contiguous().clone() for name, each in tensors.items()}
+            save_file(owned, temporary / FILE, head)
+            conversion.record(temporary, *source)
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(temporary, folder)
+        except SafetensorError as error:
+            raise OutOfSpace(f"The disk is full: {cache}.") from error
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
-def load(file: Path, number_format: Format, device: str) -> tuple[Llama, frozenset[int]] | None:
+def load(folder: Path, number_format: Format, device: str) -> tuple[Llama, frozenset[int]] | None:
     """The model and its stop tokens from prepared weights; None where they are missing or broken."""
+    if not conversion.is_whole(folder):
+        return None
     try:
-        with safe_open(file, "pt", device=device) as opened:
+        with safe_open(folder / FILE, "pt", device=device) as opened:
             head = opened.metadata()
             shape = Shape(**json.loads(head["shape"]))
             names = set(opened.keys())
@@ -95,7 +114,7 @@ def _matrix(
     scale: torch.Tensor | None,
     bias: torch.Tensor | None,
 ) -> Matrix:
-    if weight is None:
+    if weight is None or weight.dtype != getattr(torch, number_format):
         raise KeyError("weight")
     if number_format == "float32":
         return Float32(weight, bias)
@@ -128,22 +147,23 @@ def machine_key(weights_sha256: str, adapter_sha256: str) -> str:
 
 def chosen(cache: Path, key: str) -> Format | None:
     """The number format that was chosen for `key`; None where none was."""
-    found = _choices(cache).get(key, {}).get("format")
+    choice = _choices(cache).get(key)
+    found = choice.get("format") if isinstance(choice, dict) else None
     return found if found in FORMATS else None
 
 
 def remember(cache: Path, key: str, choice: Choice) -> None:
     """Keep a choice."""
-    file = cache / FOLDER / CHOICES
+    file = cache / conversion.PREPARED / conversion.CHOICES
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{CHOICES}.{os.getpid()}")
+    temporary = file.with_name(f".{conversion.CHOICES}.{os.getpid()}")
     temporary.write_text(json.dumps(_choices(cache) | {key: asdict(choice)}, indent=1))
     os.replace(temporary, file)
 
 
 def _choices(cache: Path) -> dict[str, Any]:
     try:
-        found = json.loads((cache / FOLDER / CHOICES).read_text())
+        found = json.loads((cache / conversion.PREPARED / conversion.CHOICES).read_text())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -17,17 +17,18 @@ from copygen.generation.generator import Request, Sampling
 from copygen.generation.llama import Llama, Unfit, extracted
 from copygen.generation.matrices import (
     FORMATS,
-    BFloat16,
     Float32,
     Format,
-    Int8,
     Matrix,
     activation_limit,
+    maker,
     quantized,
 )
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+Tokens = tuple[int, ...]
 
 SMOOTHING = 0.5
 """How much of a channel's range moves from the rows to the weights (SmoothQuant, Xiao et al. 2022,
@@ -80,7 +81,7 @@ class Preparing:
     def __init__(
         self,
         model: "PreTrainedModel",
-        encode: Callable[[str], tuple[int, ...]],
+        encode: Callable[[str], Tokens],
         stop: frozenset[int],
     ) -> None:
         """Take the model with the adapter in it.
@@ -94,7 +95,8 @@ class Preparing:
         ids = encode(PROBE)
         with torch.inference_mode():
             theirs = model(torch.tensor([ids])).logits[0].log_softmax(-1)
-            ours = _logprobs(self._exact, ids)
+            hidden, _ = self._exact.read(torch.tensor([ids]), self._exact.nothing())
+            ours = self._exact.logits(hidden[0]).log_softmax(-1)
         difference = (ours - theirs).abs().max().item()
         if not difference < LARGEST_DIFFERENCE:
             raise Unfit(f"its log-probabilities differ by {difference:.2g}")
@@ -103,15 +105,15 @@ class Preparing:
         """Measure each format; the fastest of those of equal quality."""
         milliseconds = {each: _milliseconds(each, self._layer()) for each in FORMATS}
         divergence: dict[Format, float] = {}
-        continued = self._continued(PROBE)
+        continued = self._continued(self._encode(PROBE))
         for each in sorted(FORMATS, key=lambda name: milliseconds[name]):
             divergence[each] = self._divergence(each, continued)
             if divergence[each] <= WORST_DIVERGENCE:
                 return prepared.Choice(each, milliseconds, divergence)
         raise AssertionError("float32 differs from itself")
 
-    def save(self, file: Path, number_format: Format) -> None:
-        """Keep the weights in a number format."""
+    def save(self, folder: Path, source: tuple[str, str], number_format: Format) -> None:
+        """Keep the weights in a number format; the rest is as `prepared.save` takes it."""
         tensors: dict[str, torch.Tensor] = {}
         for name, tensor in self._in_range(number_format).items():
             if not _is_matrix(name):
@@ -122,7 +124,7 @@ class Preparing:
                 tensors[name] = tensor.to(getattr(torch, number_format))
         if number_format != "float32":
             tensors["embedding"] = tensors["embedding"].bfloat16()
-        prepared.save(file, self._shape, tensors, self._stop)
+        prepared.save(folder, source, self._shape, tensors, self._stop)
 
     def _in_range(self, number_format: Format) -> Mapping[str, torch.Tensor]:
         return self._smoothed if number_format == "int8" else self._tensors
@@ -144,28 +146,21 @@ class Preparing:
             (self._tensors["head"], 1),
         ]
 
-    def _continued(self, prompt: str) -> list[tuple[int, ...]]:
-        """The prompt and what the model writes after it, as token ids, `CONTINUATIONS` times."""
-        ids = self._encode(prompt)
+    def _continued(self, ids: Tokens) -> list[Tokens]:
+        """What the model writes after a prompt, `CONTINUATIONS` times."""
         decoder = Decoder(self._exact, lambda *_: ((), ids), json.dumps, self._stop)
-        requests = deque(Request(prompt, seed) for seed in range(CONTINUATIONS))
+        requests = deque(Request("", seed) for seed in range(CONTINUATIONS))
         written = decoder.write(requests, Sampling())
-        return [(*ids, *json.loads(candidate.text)) for _, candidate in written]
+        return [tuple(json.loads(candidate.text)) for _, candidate in written]
 
-    def _divergence(self, number_format: Format, continued: list[tuple[int, ...]]) -> float:
-        """Mean Kullback-Leibler divergence from float32, in nats per token, of what follows the
-        probe's brief."""
+    def _divergence(self, number_format: Format, continued: list[Tokens]) -> float:
+        """Mean Kullback-Leibler divergence from float32 after the probe, in nats per token."""
         if number_format == "float32":
             return 0.0
-        other = self._built(self._in_range(number_format), _maker(number_format))
-        start = len(self._encode(PROBE)) - 1
-        total = count = 0.0
-        with torch.inference_mode():
-            for ids in continued:
-                exact, near = (_logprobs(each, ids)[start:] for each in (self._exact, other))
-                total += (exact.exp() * (exact - near)).sum().item()
-                count += len(exact)
-        return total / count
+        other = self._built(self._in_range(number_format), maker(number_format))
+        ids = self._encode(PROBE)
+        exact, near = (_logprobs(each, ids, continued) for each in (self._exact, other))
+        return (exact.exp() * (exact - near)).sum(dim=1).mean().item()
 
     def _ranges(self) -> dict[str, torch.Tensor]:
         """The largest absolute value that each matrix meets in each of its inputs."""
@@ -182,9 +177,8 @@ class Preparing:
             return watched
 
         model = Llama(self._shape, self._tensors, watching)
-        with torch.inference_mode():
-            for ids in self._continued(CALIBRATION):
-                _logprobs(model, ids)
+        ids = self._encode(CALIBRATION)
+        _logprobs(model, ids, self._continued(ids))
         return found
 
     @cached_property
@@ -237,17 +231,11 @@ def _is_matrix(name: str) -> bool:
     return name == "head" or name.rpartition(".")[2] in prepared.MATRICES
 
 
-def _maker(number_format: Format) -> Callable[[torch.Tensor, torch.Tensor | None], Matrix]:
-    if number_format == "int8":
-        return lambda weight, bias: Int8(*quantized(weight), bias)
-    return Float32 if number_format == "float32" else BFloat16
-
-
 def _milliseconds(number_format: Format, matrices: list[tuple[torch.Tensor, int]]) -> float:
     """How long a step's matrices take for a batch of rows; for ever where it can't be computed."""
     if number_format == "int8" and activation_limit() is None:
         return float("inf")
-    make = _maker(number_format)
+    make = maker(number_format)
     total = 0.0
     with torch.inference_mode():
         for weight, times in matrices:
@@ -264,7 +252,13 @@ def _milliseconds(number_format: Format, matrices: list[tuple[torch.Tensor, int]
     return total
 
 
-def _logprobs(model: Llama, ids: tuple[int, ...]) -> torch.Tensor:
-    """Log-probabilities after each of the ids, of shape (length, vocabulary)."""
-    hidden, _ = model.read(torch.tensor([ids]), model.nothing())
-    return model.logits(hidden[0]).log_softmax(-1)
+@torch.inference_mode()
+def _logprobs(model: Llama, ids: Tokens, continued: list[Tokens]) -> torch.Tensor:
+    """Log-probabilities after a prompt and after each token of all that follows it in turn, of
+    shape (count, vocabulary)."""
+    beginning = model.begin(torch.tensor([ids]), model.nothing())
+    logits = [beginning.logits]
+    for each in filter(None, continued):
+        hidden, _ = model.read(torch.tensor([each]), beginning)
+        logits.append(model.logits(hidden[0]))
+    return torch.cat(logits).log_softmax(-1)

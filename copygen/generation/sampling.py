@@ -18,12 +18,17 @@ def sample(
     `logits` has shape (rows, vocabulary), `drawn` (rows,). The log-probability is that of the whole
     vocabulary at temperature 1: how likely the model holds the token, not how it was drawn.
     """
+    rows = len(logits)
+    if rows == 1:
+        # Torch adds up a single row in parts, on several cores: other bits than among others.
+        logits, drawn = logits.repeat(2, 1), drawn.repeat(2)
     # The top k alone are sorted, never the vocabulary.
     top, candidates = logits.topk(min(sampling.top_k, logits.shape[-1]), dim=-1)
     weights = (top.double() / sampling.temperature).softmax(dim=-1).cumsum(dim=-1)
-    chosen = torch.searchsorted(weights, drawn[:, None], right=True).clamp_(max=top.shape[-1] - 1)
+    chosen = torch.searchsorted(weights, drawn[:, None].contiguous(), right=True)
+    chosen.clamp_(max=top.shape[-1] - 1)
     logprobs = top.gather(1, chosen)[:, 0] - logits.logsumexp(dim=-1)
-    return candidates.gather(1, chosen)[:, 0], logprobs
+    return candidates.gather(1, chosen)[:rows, 0], logprobs[:rows]
 
 
 def logprobs(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:

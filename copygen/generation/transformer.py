@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -83,7 +82,9 @@ class TransformerGenerator:
             self._device = _device(device)
             if threads:
                 torch.set_num_threads(threads)
-            adapter_sha256 = weights.adapter_sha256(_adapter()) if source.is_default else ""
+            adapter_sha256 = (
+                weights.adapter_sha256(weights.adapter_folder()) if source.is_default else ""
+            )
             loading = _Loading(source, adapter_sha256, cache, self._device)
             self._engine = _guarded(lambda: loading.engine(number_format))
         self._identity = Identity(
@@ -111,7 +112,7 @@ class TransformerGenerator:
         """A candidate for each request, as they are finished.
 
         Raises:
-            GenerationFailed: a prompt is longer than the model's context, or memory ran out.
+            GenerationFailed: a prompt is empty or longer than the model's context, or memory ran out.
         """
         for request in requests:
             self._fits(request.prompt, sampling.max_tokens)
@@ -127,6 +128,8 @@ class TransformerGenerator:
         return _guarded(lambda: self._engine.decoder.likelihood(prompt, encoded))
 
     def _fits(self, prompt: str, more: int) -> None:
+        if not prompt:
+            raise GenerationFailed("The prompt is empty. Give the prompt file some text.")
         context = self._engine.context
         if context is None or len(prompt) + more <= context:
             return  # No token is shorter than a character.
@@ -171,16 +174,18 @@ class _Loading:
                 "%s is decoded the plain way, which is slower: %s.", self._source.name, unfit
             )
             return self._plain(model, text, stop, str(unfit))
+        del model  # Its weights are taken over, and large.
         logger.warning("Preparing %s for this machine, once …", self._source.name)
         if number_format is None:
             choice = preparing.choose()
             number_format = choice.format
             prepared.remember(self._cache, self._key(), choice)
-        preparing.save(self._file(number_format), number_format)
-        del model, preparing
+        source = (self._source.name, self._source.sha256)
+        preparing.save(self._folder(number_format), source, number_format)
+        del preparing
         made = self._prepared(number_format)
         if made is None:
-            raise GenerationFailed(f"{self._file(number_format)} can't be read back.")
+            raise GenerationFailed(f"{self._folder(number_format)} can't be read back.")
         return made
 
     def _format(self, wanted: FormatSetting) -> "Format | None":
@@ -202,16 +207,18 @@ class _Loading:
 
         return prepared.machine_key(self._source.sha256, self._adapter_sha256)
 
-    def _file(self, number_format: "Format") -> Path:
+    def _folder(self, number_format: "Format") -> Path:
         from copygen.generation import prepared
 
-        return prepared.path(self._cache, self._source.sha256, self._adapter_sha256, number_format)
+        return prepared.folder_of(
+            self._cache, self._source.sha256, self._adapter_sha256, number_format
+        )
 
     def _prepared(self, number_format: "Format") -> _Engine | None:
         from copygen.generation import prepared
         from copygen.generation.decoding import Decoder
 
-        found = prepared.load(self._file(number_format), number_format, self._device)
+        found = prepared.load(self._folder(number_format), number_format, self._device)
         if found is None:
             return None
         llama, stop = found
@@ -239,7 +246,7 @@ class _Loading:
 
         model, tokenizer = load(self._source, torch.float32)
         if self._source.is_default:
-            adapted = weights.merged(self._source.folder, _adapter())
+            adapted = weights.merged(self._source.folder, weights.adapter_folder())
             model.load_state_dict(adapted, strict=False, assign=True)
         return model, tokenizer
 
@@ -257,11 +264,6 @@ class _Loading:
         number_format = str(model.dtype).removeprefix("torch.")
         context = getattr(model.config, "max_position_embeddings", None)
         return _Engine(decoder, text, number_format, f"plain, since {why}", context)
-
-
-def _adapter() -> Path:
-    """Folder of the packaged adapter."""
-    return Path(str(resources.files("copygen"))) / "data" / "adapter"
 
 
 @contextmanager

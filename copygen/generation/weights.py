@@ -237,6 +237,11 @@ def merged(folder: Path, adapter: Path) -> "dict[str, torch.Tensor]":
     return found
 
 
+def adapter_folder() -> Path:
+    """Folder of the packaged adapter."""
+    return Path(__file__).parents[1] / "data" / "adapter"
+
+
 def adapter_sha256(adapter: Path) -> str:
     """SHA-256 of an adapter's weights."""
     return files.sha256(adapter / ADAPTER_FILE)

@@ -102,7 +102,6 @@ class Writer:
         """
         self.accept(brief)
         prompt = Prompt.load(self.prompts, self.generator.identity.prompt)
-        outline = prompt.render(variables(prompt, brand, brief, NO_SEGMENT, seed))
         brand_prompt = Prompt.load(self.prompts, "brand").render({"brand": brand})
         cut_off = partial(hopeless, brief.limits)
         wanted = brief.variants
@@ -110,8 +109,8 @@ class Writer:
         drafts: dict[int, _Draft] = {}
         requests: deque[Request] = deque()
         for key, job in enumerate(jobs):
-            text = prompt.render(variables(prompt, brand, brief, job.segment, seed))
-            first = Request(text, job.seed, shared_characters(text, outline), key, cut_off)
+            text, shared = outlined(prompt, brand, brief, job.segment, seed)
+            first = Request(text, job.seed, shared, key, cut_off)
             drafts[key] = _Draft(job, first)
             requests.extend(drafts[key].ask(wanted * CANDIDATES_PER_VARIANT))
         stream = self.generator.write(requests, self.sampling)
@@ -255,6 +254,16 @@ def variables(
     return {name: known[name] for name in prompt.head.variables if name in known}
 
 
+def outlined(
+    prompt: Prompt, brand: Brand, brief: Brief, segment: plain.Segment, seed: int
+) -> tuple[str, int]:
+    """A segment's prompt, and how many of its first characters are the same for every segment."""
+    text = prompt.render(variables(prompt, brand, brief, segment, seed))
+    outline = prompt.render(variables(prompt, brand, brief, NO_SEGMENT, seed))
+    same = map(operator.eq, text, outline)
+    return text, sum(itertools.takewhile(bool, same))
+
+
 def rewrite(generator: Generator, source: Source) -> tuple[str, str] | None:
     """Write a variant again: its subject and preview, as they come out now.
 
@@ -274,9 +283,3 @@ def rewrite(generator: Generator, source: Source) -> tuple[str, str] | None:
 def text_hash(text: str) -> str:
     """SHA-256 of a rendered prompt."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def shared_characters(one: str, other: str) -> int:
-    """Characters that both begin with."""
-    same = map(operator.eq, one, other)
-    return sum(itertools.takewhile(bool, same))

@@ -19,7 +19,6 @@ from copygen.bench.processes import run
 from copygen.bench.work import Work
 from copygen.generation import weights
 from copygen.generation.generator import Sampling
-from copygen.resources import data_folder
 from tests.tiny_models import write_folder
 
 ENGINE = """
@@ -224,7 +223,7 @@ def test_the_merged_file_holds_the_adapter(model_cache: Path, tmp_path: Path) ->
         for path in (packaged, tmp_path / "merged.gguf")
     )
     assert plain.keys() == merged.keys()
-    changed = weights.merged(source.folder, data_folder("adapter"))
+    changed = weights.merged(source.folder, weights.adapter_folder())
     for name, theirs in [("attn_v", "self_attn.v_proj"), ("ffn_down", "mlp.down_proj")]:
         found = values(merged[f"blk.7.{name}.weight"])
         wanted = changed[f"model.layers.7.{theirs}.weight"].float().numpy()

@@ -11,7 +11,6 @@ from copygen.bench.work import Part, Unsupported, Work
 from copygen.generation import weights
 from copygen.generation.generator import Sampling
 from copygen.generation.loading import load
-from copygen.resources import data_folder
 
 
 class Reference:
@@ -31,7 +30,7 @@ class Reference:
         model: Any
         model, _ = load(source, torch.float32)
         if source.is_default:
-            adapted = weights.merged(source.folder, data_folder("adapter"))
+            adapted = weights.merged(source.folder, weights.adapter_folder())
             model.load_state_dict(adapted, strict=False, assign=True)
         if work.number_format == "int8":
             self._model = _int8(model)
