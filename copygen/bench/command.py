@@ -105,7 +105,7 @@ def _gguf(settings: Settings, source: Weights, folder: Path) -> Path:
             field="COPYGEN_MODEL",
         )
     target = folder / "merged.gguf"
-    merging.write(packaged, source, target)
+    merging.write(packaged, weights.merged(source.folder, weights.adapter_folder()), target)
     return target
 
 

@@ -1,10 +1,8 @@
 """A GGUF file of the default model with the packaged adapter in it, for engines that read GGUF."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from copygen.generation import weights
-from copygen.generation.weights import Weights
 
 if TYPE_CHECKING:
     import torch
@@ -24,8 +22,9 @@ TURNED = {"attn_q": "llama.attention.head_count", "attn_k": "llama.attention.hea
 """Those whose rows GGUF keeps in another order, and the key that counts their heads."""
 
 
-def write(packaged: Path, source: Weights, target: Path) -> None:
-    """Write `packaged` to `target` with the adapter's changes, all that it changes in Q8_0.
+def write(packaged: Path, changed: "Mapping[str, torch.Tensor]", target: Path) -> None:
+    """Write `packaged` to `target` with the `changed` weights, by transformers' names, in Q8_0: all
+    matrices of all layers.
 
     In the package's own Q4_1 the adapter would be lost: its changes are far smaller than the steps
     between that format's numbers.
@@ -34,7 +33,6 @@ def write(packaged: Path, source: Weights, target: Path) -> None:
     from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType, GGUFWriter
     from gguf.quants import quantize
 
-    changed = weights.merged(source.folder, weights.adapter_folder())
     reader = GGUFReader(packaged)
     writer = GGUFWriter(target, "llama")
     for field in reader.fields.values():

@@ -217,13 +217,13 @@ def test_the_merged_file_holds_the_adapter(model_cache: Path, tmp_path: Path) ->
     packaged = weights.installed()
     assert packaged is not None
     source = weights.resolve("", model_cache)
-    merging.write(packaged, source, tmp_path / "merged.gguf")
+    changed = weights.merged(source.folder, weights.adapter_folder())
+    merging.write(packaged, changed, tmp_path / "merged.gguf")
     plain, merged = (
         {each.name: each for each in GGUFReader(path).tensors}
         for path in (packaged, tmp_path / "merged.gguf")
     )
     assert plain.keys() == merged.keys()
-    changed = weights.merged(source.folder, weights.adapter_folder())
     for name, theirs in [("attn_v", "self_attn.v_proj"), ("ffn_down", "mlp.down_proj")]:
         found = values(merged[f"blk.7.{name}.weight"])
         wanted = changed[f"model.layers.7.{theirs}.weight"].float().numpy()
