@@ -58,7 +58,7 @@ KINDS = {
     ),
     OPENVINO: Kind(
         "continuous batching, prefix caching",
-        ("u8", "f16", "bf16", "f32"),
+        ("u8", "f16", "bf16"),
         48,
         module="openvino_genai",
         requirement="openvino-genai",

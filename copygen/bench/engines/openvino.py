@@ -28,16 +28,17 @@ class OpenVino:
             "KV_CACHE_PRECISION": work.number_format,
             "INFERENCE_NUM_THREADS": work.threads or os.cpu_count() or 1,
         }
+        self._cache = work.number_format
         try:
             self._pipeline = openvino_genai.ContinuousBatchingPipeline(
                 work.gguf, scheduler, DEVICE, properties
             )
         except RuntimeError as error:
             if "KV_CACHE_PRECISION" in str(error):
-                raise Unsupported(f"no cache in {work.number_format} here") from error
+                raise Unsupported(f"no cache in {self._cache} here") from error
             raise
         computed = openvino.Core().get_property(DEVICE, "INFERENCE_PRECISION_HINT")
-        self.number_format = f"{computed.get_type_name()}, cache in {work.number_format}"
+        self.number_format = f"{computed.get_type_name()}, cache in {self._cache}"
 
     def write(self, parts: Sequence[Part], sampling: Sampling) -> Iterator[int]:
         """A segment's candidates are given together, once the last one is finished."""
@@ -52,7 +53,12 @@ class OpenVino:
             ids = openvino.Tensor(np.array([part.ids], dtype=np.int64))
             handles.append(self._pipeline.add_request(number, ids, config))
         while handles:
-            self._pipeline.step()
+            try:
+                self._pipeline.step()
+            except RuntimeError as error:
+                if "kvcache type" in str(error):
+                    raise Unsupported(f"no cache in {self._cache} here") from error
+                raise
             for handle in list(handles):
                 if handle.get_status() == openvino_genai.GenerationStatus.FINISHED:
                     handles.remove(handle)
