@@ -3,8 +3,9 @@
 Reads a request as JSON from standard input and writes what was measured as one line of JSON.
 """
 
-import importlib
+import contextlib
 import json
+import os
 import resource
 import sys
 import time
@@ -13,7 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from copygen.bench.job import Job
+from copygen.bench.peers import LlamaCpp, OpenVino
 from copygen.generation import weights
 from copygen.generation.generator import Request
 
@@ -92,83 +96,30 @@ def generate(settings: dict[str, Any], number_format: str) -> tuple[Start, str]:
     return start, number_format
 
 
-def openvino(_: dict[str, Any], __: str) -> tuple[Start, str]:
-    """OpenVINO GenAI on the base weights' GGUF, all candidates in one continuous batch."""
-    ov: Any = importlib.import_module(MODULES["openvino-genai"])
-
-    scheduler = ov.SchedulerConfig()
-    scheduler.enable_prefix_caching = True
-    scheduler.cache_size = 1  # GB
-    scheduler.max_num_seqs = 64
-    pipeline = ov.ContinuousBatchingPipeline(str(_gguf()), scheduler, "CPU")
-
-    def start(job: Job) -> Candidates:
-        handles: list[Any] = []
-        for place, (text, _) in enumerate(job.prompts):
-            for number in range(job.candidates):
-                config = ov.GenerationConfig()
-                config.do_sample = True
-                config.temperature = job.sampling.temperature
-                config.top_k = job.sampling.top_k
-                config.top_p = 1.0
-                config.max_new_tokens = job.sampling.max_tokens
-                config.apply_chat_template = False
-                config.eos_token_id = 2  # <|im_end|>, in this model's vocabulary
-                config.stop_token_ids = {2}
-                config.rng_seed = place * 1000 + number
-                handles.append(pipeline.add_request(len(handles), text, config))
-        while handles:
-            pipeline.step()
-            for handle in handles:
-                if handle.get_status() == ov.GenerationStatus.FINISHED:
-                    yield len(handle.read_all()[0].generated_ids)
-            handles = [each for each in handles if each.get_status() == ov.GenerationStatus.RUNNING]
-
-    return start, "int4 of the GGUF, as OpenVINO computes it"
-
-
-def llama_cpp(settings: dict[str, Any], _: str) -> tuple[Start, str]:
-    """llama.cpp on the base weights' GGUF, one sequence at a time behind a cached prompt."""
-    llama: Any = importlib.import_module(MODULES["llama.cpp"])
-
-    model = llama.Llama(
-        str(_gguf()), n_ctx=2048, n_threads=settings["threads"] or None, verbose=False
+def peer(kind: type[OpenVino] | type[LlamaCpp], settings: dict[str, Any]) -> tuple[Start, str]:
+    """An engine that reads the base weights' GGUF file."""
+    found = weights.installed()
+    if found is None:
+        raise FileNotFoundError(weights.REQUIREMENT)
+    folder = weights.resolve("", Path(settings["cache"])).folder
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    engine = kind(
+        str(found),
+        lambda text: tokenizer.encode(text, add_special_tokens=False).ids,
+        settings["threads"] or os.cpu_count() or 1,
     )
-
-    def start(job: Job) -> Candidates:
-        for place, (text, _) in enumerate(job.prompts):
-            for number in range(job.candidates):
-                done: Any = model.create_completion(
-                    text,
-                    temperature=job.sampling.temperature,
-                    top_k=job.sampling.top_k,
-                    top_p=1.0,
-                    min_p=0.0,
-                    repeat_penalty=1.0,
-                    max_tokens=job.sampling.max_tokens,
-                    seed=place * 1000 + number,
-                )
-                yield done["usage"]["completion_tokens"]
-
-    return start, "Q4_1"
+    return engine.write, kind.number_format
 
 
 ENGINES: dict[str, Callable[[dict[str, Any], str], tuple[Start, str]]] = {
     "copygen": ours,
     "transformers.generate": generate,
-    "openvino-genai": openvino,
-    "llama.cpp": llama_cpp,
+    "openvino-genai": lambda settings, _: peer(OpenVino, settings),
+    "llama.cpp": lambda settings, _: peer(LlamaCpp, settings),
 }
 
 MODULES = {"openvino-genai": "openvino_genai", "llama.cpp": "llama_cpp"}
 """What must be importable for the engines that copygen doesn't depend on."""
-
-
-def _gguf() -> Path:
-    found = weights.installed()
-    if found is None:
-        raise FileNotFoundError(weights.REQUIREMENT)
-    return found
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
@@ -185,9 +136,22 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
             candidates, tokens = candidates + 1, tokens + count
         seconds = time.perf_counter() - began
         jobs.append({"candidates": candidates, "tokens": tokens, "seconds": seconds})
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    peak = used / MIB if sys.platform == "darwin" else used * 1024 / MIB
-    return {"number_format": number_format, "first_s": first_s, "peak_rss_mib": peak, "jobs": jobs}
+    return {
+        "number_format": number_format,
+        "first_s": first_s,
+        "peak_rss_mib": _peak_rss() / MIB,
+        "jobs": jobs,
+    }
+
+
+def _peak_rss() -> int:
+    """The most memory that this process had resident, in bytes."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):  # Unlike rusage's, not that of whoever started it.
+                return int(line.split()[1]) << 10
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak << 10
 
 
 if __name__ == "__main__":
