@@ -178,7 +178,10 @@ def _print(output: dict[str, Any]) -> None:
         f"{about['model']}.",
         highlight=False,
     )
-    table = Table("Engine", "Candidates/s", "Tokens/s", "First", "Peak memory", "Computes in")
+    table = Table()
+    table.add_column("Engine", no_wrap=True)
+    for heading in ("Candidates/s", "Tokens/s", "First", "Peak memory", "Computes in"):
+        table.add_column(heading)
     for each in output["results"]:
         table.add_row(
             each["engine"],

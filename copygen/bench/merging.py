@@ -23,8 +23,7 @@ TURNED = {"attn_q": "llama.attention.head_count", "attn_k": "llama.attention.hea
 
 
 def write(packaged: Path, changed: "Mapping[str, torch.Tensor]", target: Path) -> None:
-    """Write `packaged` to `target` with the `changed` weights, by transformers' names, in Q8_0: all
-    matrices of all layers.
+    """Write `packaged` to `target` with the `changed` weights, by transformers' names, in Q8_0.
 
     In the package's own Q4_1 the adapter would be lost: its changes are far smaller than the steps
     between that format's numbers.
@@ -43,12 +42,12 @@ def write(packaged: Path, changed: "Mapping[str, torch.Tensor]", target: Path) -
         data, kind = tensor.data, tensor.tensor_type
         _, _, rest = tensor.name.partition(".")
         layer, _, name = rest.removesuffix(".weight").partition(".")
-        if name in NAMES:
-            weight = changed[f"model.layers.{layer}.{NAMES[name]}.weight"].float()
+        weight = changed.get(f"model.layers.{layer}.{NAMES.get(name)}.weight")
+        if weight is not None:
             if name in TURNED:
                 weight = _turned(weight, int(reader.fields[TURNED[name]].contents()))
             kind = GGMLQuantizationType.Q8_0
-            data = quantize(weight.numpy(), kind)
+            data = quantize(weight.float().numpy(), kind)
         writer.add_tensor(tensor.name, data, raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

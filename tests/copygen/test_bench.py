@@ -218,6 +218,7 @@ def test_the_merged_file_holds_the_adapter(model_cache: Path, tmp_path: Path) ->
     assert packaged is not None
     source = weights.resolve("", model_cache)
     changed = weights.merged(source.folder, weights.adapter_folder())
+    changed = {name: each for name, each in changed.items() if ".layers.7." in name}
     merging.write(packaged, changed, tmp_path / "merged.gguf")
     plain, merged = (
         {each.name: each for each in GGUFReader(path).tensors}

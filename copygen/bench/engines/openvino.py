@@ -14,7 +14,7 @@ DEVICE = "CPU"
 
 
 class OpenVino:
-    """All segments are asked for at once, each as one request for all of its candidates: that is four
+    """All segments are asked for at once, each as one request for all of its candidates: that is five
     times as fast as one request a candidate.
 
     The number format is that of the keys and values; the rest is as it chooses.
