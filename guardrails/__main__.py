@@ -22,7 +22,7 @@ from guardrails.errors import GuardrailsError
 from guardrails.evaluate import evaluate
 from guardrails.policy import Policy
 from guardrails.run import Guardrails
-from guardrails.train import HEADS, CachedEmbedder, default_cache, train
+from guardrails.training.heads import HEADS, CachedEmbedder, default_cache, train
 from guardrails.types import Brand, Brief, Item, Report, Segment
 
 DATA = Path(__file__).parent / "data"

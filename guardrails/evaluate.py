@@ -12,11 +12,11 @@ import numpy as np
 
 from guardrails.checks.intent import IntentCheck
 from guardrails.embeddings import Encoder
-from guardrails.heads import DISALLOWED, INTENTS, Array, Head
-from guardrails.labelled import Labelled, Split, intents, voices
-from guardrails.train_voice import Corpus, cases, gather
+from guardrails.learned.heads import DISALLOWED, INTENTS, Array, Head
+from guardrails.learned.voice import Lines, VoiceHead, unit
+from guardrails.training.labelled import Labelled, Split, intents, voices
+from guardrails.training.voice import Corpus, cases, gather
 from guardrails.types import Brief, Item, Result
-from guardrails.voice import Lines, VoiceHead, unit
 
 
 @dataclass(frozen=True, slots=True)

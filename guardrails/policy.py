@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from guardrails.errors import PolicyError
-from guardrails.lexicon import BASE
+from guardrails.profanity.lexicon import BASE
 
 POLICIES = resources.files("guardrails") / "policies"
 

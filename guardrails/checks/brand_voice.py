@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from guardrails.embeddings import Encoder, plain
-from guardrails.heads import Head
-from guardrails.style import styles
+from guardrails.learned.heads import Head
+from guardrails.learned.style import styles
+from guardrails.learned.voice import Lines, VoiceHead, nearest, unlike
 from guardrails.types import Brand, Finding, Item, Result
-from guardrails.voice import Lines, VoiceHead, nearest, unlike
 
 MOST_LINES = 64
 """Example lines of each kind that are looked at: beyond, they change nothing but the time."""

@@ -2,19 +2,19 @@
 
 A claim that the brief does not bear is blocked where figures are wrong for certain, and sent to
 review where only a reader can tell. Words that claim something (superlatives, scarcity, social
-proof, benefits) are judged by the table in `guardrails.assertions`.
+proof, benefits) are judged by the table in `guardrails.grounding.assertions`.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 
-from guardrails.assertions import ASSERTIONS, NOT_SUPERLATIVE
-from guardrails.bearing import Judgement, judge_figure, judge_moment
-from guardrails.benefits import BENEFITS, reduces
-from guardrails.claims import Claims, parse
-from guardrails.names import Token, near, tokens
-from guardrails.sources import Source, read, stem
+from guardrails.grounding.assertions import ASSERTIONS, NOT_SUPERLATIVE
+from guardrails.grounding.bearing import Judgement, judge_figure, judge_moment
+from guardrails.grounding.benefits import BENEFITS, reduces
+from guardrails.grounding.claims import Claims, parse
+from guardrails.grounding.names import Token, near, tokens
+from guardrails.grounding.sources import Source, read, stem
 from guardrails.text import Normalised, normalise
 from guardrails.types import Brand, Brief, FieldName, Finding, Item, Offer, Result, Severity
 

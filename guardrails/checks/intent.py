@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from guardrails.embeddings import Encoder, plain
-from guardrails.heads import DISALLOWED, INTENTS, Array, Head, Intents, Texts
+from guardrails.learned.heads import DISALLOWED, INTENTS, Array, Head, Intents, Texts
 from guardrails.types import Brief, FieldName, Finding, Item, Result, Severity
 
 MESSAGES: Mapping[str, str] = {

@@ -9,8 +9,8 @@ count, so Scunthorpe and cocktails pass. The words and levels stand in data file
 import re
 from collections.abc import Sequence
 
-from guardrails import lexicon
-from guardrails.disguises import Hit, Matcher, lower
+from guardrails.profanity import lexicon
+from guardrails.profanity.disguises import Hit, Matcher, lower
 from guardrails.text import Normalised, normalise
 from guardrails.types import Brand, Brief, FieldName, Finding, Item, Result
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from guardrails.claims import LONGEST, MOST, parse
-from guardrails.names import near, tokens
+from guardrails.grounding.claims import LONGEST, MOST, parse
+from guardrails.grounding.names import near, tokens
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from guardrails.checks.intent import EXAMPLES_FAIL, EXAMPLES_PASS, IntentCheck
 from guardrails.embeddings import Embedder
-from guardrails.heads import DISALLOWED, INTENTS
+from guardrails.learned.heads import DISALLOWED, INTENTS
 from guardrails.types import Brief, Item
 
 

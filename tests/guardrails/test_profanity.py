@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails import lexicon
 from guardrails.checks.profanity import Profanity
+from guardrails.profanity import lexicon
 from guardrails.types import Brand, Brief, Finding, Item
 
 CHECK = Profanity()

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from guardrails import heads, train_intent, train_voice
 from guardrails.embeddings import WEIGHTS_SHA256, Embedder
 from guardrails.errors import GuardrailsError
 from guardrails.evaluate import auc, evaluate, macro_f1, wilson
-from guardrails.heads import DISALLOWED, INTENTS, Head
-from guardrails.labelled import data_sha256, intents, split_of, together, voices
-from guardrails.train import CachedEmbedder
+from guardrails.learned import heads
+from guardrails.learned.heads import DISALLOWED, INTENTS, Head
+from guardrails.training import intent as train_intent
+from guardrails.training import voice as train_voice
+from guardrails.training.heads import CachedEmbedder
+from guardrails.training.labelled import data_sha256, intents, split_of, together, voices
 
 DATA = Path(heads.__file__).parent / "data"
 

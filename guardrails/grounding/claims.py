@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 
-from guardrails.dates import Moment, moments
-from guardrails.numerals import Numeral, listed, numerals
+from guardrails.grounding.dates import Moment, moments
+from guardrails.grounding.numerals import Numeral, listed, numerals
 
 MOST = 200
 """Figures read in one text: subject lines hold a handful, and a flood of them must cost little."""

@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from guardrails.claims import Figure
-from guardrails.dates import WEEKDAYS, Moment
-from guardrails.sources import FUNCTION, Source, is_hour, stem
+from guardrails.grounding.claims import Figure
+from guardrails.grounding.dates import WEEKDAYS, Moment
+from guardrails.grounding.sources import FUNCTION, Source, is_hour, stem
 from guardrails.types import Severity
 
 SMALL = 10

@@ -2,7 +2,7 @@
 
 import re
 
-from guardrails.assertions import assertion
+from guardrails.grounding.assertions import assertion
 
 FREE = (
     r"(?:(?<![a-z]-)free|complimentary|gratis|no (?:extra |added )?charge|paid by us|on us"
@@ -196,7 +196,7 @@ BENEFITS = (
         r"|pain|chemical|fat|meat|toxin|allergen|paraben|carbon|ad|maintenance|fuss|spam)[- ]free",
     ),
 )
-"""Promises that a brief has to make itself; see `guardrails.assertions` for where they are from."""
+"""Promises that a brief has to make itself; see `guardrails.grounding.assertions` for where they are from."""
 
 REDUCTION = r"\b(?:off|less|discount|sav(?:e|es|ing)|reduc|half[- ]price|half the price|cheaper|instead of|was [£$€]|for the price|lower|sale\b|deal\b|down from)"
 """Lower-case words by which a brief says that something costs less."""

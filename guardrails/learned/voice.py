@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from guardrails.heads import Array, Head
-from guardrails.style import NAMES
+from guardrails.learned.heads import Array, Head
+from guardrails.learned.style import NAMES
 
 EMBEDDING_SCALE = 8.0
 """MiniLM's components are about 0.05; so they weigh about as much as a style feature."""

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardrails.embeddings import WEIGHTS_SHA256, Encoder, plain
-from guardrails.heads import Array, Head
-from guardrails.labelled import Voice, data_sha256, voices
-from guardrails.style import NAMES, styles
-from guardrails.voice import EMBEDDING_SCALE, Lines, VoiceHead, features
+from guardrails.learned.heads import Array, Head
+from guardrails.learned.style import NAMES, styles
+from guardrails.learned.voice import EMBEDDING_SCALE, Lines, VoiceHead, features
+from guardrails.training.labelled import Voice, data_sha256, voices
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from guardrails.numerals import listed
+from guardrails.grounding.numerals import listed
 
 _STOP = frozenset(
     listed(

@@ -9,7 +9,7 @@ endorsements); which words count as harmless was judged by reading.
 import re
 from dataclasses import dataclass
 
-from guardrails.numerals import listed
+from guardrails.grounding.numerals import listed
 from guardrails.types import Severity
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 
-from guardrails.numerals import ORDINALS, SMALL, listed
+from guardrails.grounding.numerals import ORDINALS, SMALL, listed
 
 MONTHS = listed(
     "january february march april may june july august september october november december"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from guardrails import ngrams
 from guardrails.embeddings import WEIGHTS_SHA256, Encoder, plain
-from guardrails.heads import DISALLOWED, INTENTS, Array, Head, Texts, softmax
-from guardrails.labelled import Labelled, data_sha256, intents
+from guardrails.learned import ngrams
+from guardrails.learned.heads import DISALLOWED, INTENTS, Array, Head, Texts, softmax
+from guardrails.training.labelled import Labelled, data_sha256, intents
 
 SEED = 20_250
 INVERSE_REGULARISATION = 30.0

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from guardrails import train_intent, train_voice
 from guardrails.embeddings import DIMENSIONS, WEIGHTS_SHA256, Embedder, Encoder
-from guardrails.heads import Head
+from guardrails.learned.heads import Head
+from guardrails.training import intent, voice
 
 HEADS: Mapping[str, tuple[str, Callable[[Traversable, Encoder], Head]]] = {
-    "intent": ("intent", train_intent.train),
-    "voice": ("brand_voice", train_voice.train),
+    "intent": ("intent", intent.train),
+    "voice": ("brand_voice", voice.train),
 }
 """What can be trained: the name of its file, and what trains it."""
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from guardrails import lexicon
-from guardrails.lexicon import LEET, Level, Lexicon
+from guardrails.profanity import lexicon
+from guardrails.profanity.lexicon import LEET, Level, Lexicon
 
 # Signs that stand for a letter in a swear word alone; elsewhere they have a use of their own.
 _ODD = str.maketrans(

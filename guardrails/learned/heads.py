@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from guardrails import ngrams
 from guardrails.errors import GuardrailsError
+from guardrails.learned import ngrams
 
 Array = NDArray[np.float32]
 

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from guardrails.claims import Claims, Figure, parse
-from guardrails.dates import Moment
-from guardrails.numerals import listed
+from guardrails.grounding.claims import Claims, Figure, parse
+from guardrails.grounding.dates import Moment
+from guardrails.grounding.numerals import listed
 from guardrails.text import normalise
 from guardrails.types import Brand, Brief, Segment
 

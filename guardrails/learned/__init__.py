@@ -1,0 +1,1 @@
+"""Small trained heads and the features that they judge by."""

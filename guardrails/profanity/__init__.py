@@ -1,0 +1,1 @@
+"""Swear words, written out or disguised."""

@@ -1,0 +1,1 @@
+"""Labelled data, and what fits the heads to them."""
