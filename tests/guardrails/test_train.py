@@ -16,7 +16,7 @@ from guardrails.training import voice as train_voice
 from guardrails.training.heads import CachedEmbedder
 from guardrails.training.labelled import data_sha256, intents, split_of, together, voices
 
-DATA = Path(heads.__file__).parent / "data"
+DATA = Path(heads.__file__).parents[1] / "data"
 
 
 class Hashed:
