@@ -12,11 +12,9 @@ from copygen.generation.generator import Candidate, Request, Sampling
 from copygen.generation.llama import BLOCK, Beginning, Llama
 from copygen.generation.sampling import draws, logprobs, sample
 
-ROWS = 64
-"""Rows decoded together. More gain little on a CPU, and make all candidates come later."""
-
-GROWTH = 16
-"""Steps after which a batch may grow by another block."""
+ROWS = 96
+"""Rows decoded together. More gain little on a CPU: the matrices are near their limit, and the last
+rows of a batch leave more places empty."""
 
 HOPELESS_EVERY = 4
 """Tokens between two looks at whether something can still come of a row."""
@@ -68,13 +66,13 @@ class Decoder:
         self, requests: deque[Request], sampling: Sampling
     ) -> Iterator[tuple[Request, Candidate]]:
         """A candidate for each request, as they are finished. More may be added meanwhile."""
-        batch = _Batch(self._model, sampling.max_tokens)
+        batch = _Batch(self._model)
         while requests or batch.rows:
             with self._lock, torch.inference_mode():
                 self._fill(batch, requests, sampling)
                 finished = batch.leave()
                 if not finished:
-                    self._draw(batch.rows, batch.step(self._model), sampling)
+                    self._draw(batch.rows, batch.step(), sampling)
                     finished = batch.leave()
             for row in finished:
                 yield row.request, self._candidate(row)
@@ -136,7 +134,7 @@ class Decoder:
             if batch.beginning is not beginning:
                 if batch.rows or joining:
                     break  # Another brief: it waits until the rows of this one are finished.
-                batch.beginning = beginning
+                batch.begin(beginning)
             request = requests.popleft()
             row = Row(request, draws(request.seed, sampling.max_tokens), len(own))
             joining.append((row, self._beginning(shared, own)))
@@ -168,36 +166,40 @@ class Decoder:
 class _Batch:
     """The rows that are being decoded, and their own keys and values."""
 
-    def __init__(self, model: Llama, max_tokens: int) -> None:
-        self.beginning = model.nothing()
+    def __init__(self, model: Llama) -> None:
         self.rows: list[Row] = []
-        self._max_tokens = max_tokens
-        self._steps = 0
-        shape = model.shape
-        self._own = torch.zeros(
-            (shape.layers, 2, ROWS, shape.groups, 0, shape.size), device=model.device
-        )
+        self._model = model
+        self._left = False
+        self._own = model.hold(ROWS, 0)
+        self.begin(model.nothing())
+
+    def begin(self, beginning: Beginning) -> None:
+        """Let rows to come stand behind `beginning`."""
+        self.beginning = beginning
+        self._shared = self._model.hold(1, beginning.length)
+        self._shared.put(0, beginning.states[:, :, 0])
 
     @property
     def limit(self) -> int:
-        """Rows there may be. It grows by blocks: few rows are fast, and so the first candidates of
-        all come early."""
-        return min(ROWS, BLOCK * (1 + self._steps // GROWTH))
+        """Rows there may be: few until one is finished. They are fast, so the first candidate of all
+        comes early."""
+        return ROWS if self._left else BLOCK
 
     def join(self, joining: Sequence[tuple[Row, Beginning]]) -> None:
         """Add rows, with their own part of the prompt as it was read."""
-        needed = max(beginning.length for _, beginning in joining) + self._max_tokens
-        if needed > self._own.shape[4]:
-            # Zeros: what no row has written yet is multiplied too, by weights of zero.
-            wider = self._own.new_zeros(
-                (*self._own.shape[:4], _rounded(needed), self._own.shape[5])
-            )
-            wider[:, :, :, :, : self._own.shape[4]] = self._own
-            self._own = wider
+        self._widen(max(beginning.length for _, beginning in joining))
         for row, beginning in joining:
-            place = len(self.rows)
-            self._own[:, :, place, :, : beginning.length] = beginning.states[:, :, 0]
+            self._own.put(len(self.rows), beginning.states[:, :, 0])
             self.rows.append(row)
+
+    def _widen(self, needed: int) -> None:
+        """Make room for so many places in each row. No more than that: all are multiplied."""
+        if needed <= self._own.places:
+            return
+        wider = self._model.hold(ROWS, _rounded(needed))
+        for place, row in enumerate(self.rows):
+            wider.copy(self._own, place, place, row.length)
+        self._own = wider
 
     def leave(self) -> list[Row]:
         """Take out the rows that are finished; the last ones move into their places."""
@@ -210,23 +212,20 @@ class _Batch:
             last = self.rows.pop()
             if place < len(self.rows):
                 self.rows[place] = last
-                self._own[:, :, place, :, : last.length] = self._own[
-                    :, :, len(self.rows), :, : last.length
-                ]
+                self._own.copy(self._own, len(self.rows), place, last.length)
+        self._left = self._left or bool(finished)
         return finished
 
-    def step(self, model: Llama) -> torch.Tensor:
+    def step(self) -> torch.Tensor:
         """Logits after each row's newest token, of shape (rows, vocabulary)."""
         count = len(self.rows)
         tokens = torch.zeros(_rounded(count), dtype=torch.long)
         lengths = torch.zeros(_rounded(count), dtype=torch.long)
         for place, row in enumerate(self.rows):
             tokens[place], lengths[place] = row.tokens[-1], row.length
-        width = _rounded(int(lengths.max()) + 1)
-        logits = model.step(
-            tokens.to(model.device), lengths.to(model.device), self.beginning, self._own, width
-        )
-        self._steps += 1
+        self._widen(int(lengths.max()) + 1)
+        device = self._model.device
+        logits = self._model.step(tokens.to(device), lengths.to(device), self._shared, self._own)
         for row in self.rows:
             row.length += 1
         return logits[:count]

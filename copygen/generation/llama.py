@@ -8,6 +8,7 @@ it equal to transformers for each architecture.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -61,14 +62,46 @@ class Beginning:
         return self.states.shape[4]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Keys of shape (layers, rows, groups, size, places) and values (layers, rows, groups, places,
+    size), for steps to look through."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+    @property
+    def places(self) -> int:
+        """For tokens."""
+        return self.keys.shape[4]
+
+    def put(self, row: int, states: torch.Tensor) -> None:
+        """Let a row begin with keys and values of shape (layers, 2, groups, length, size)."""
+        length = states.shape[3]
+        self.keys[:, row, :, :, :length] = states[:, 0].transpose(2, 3)
+        self.values[:, row, :, :length] = states[:, 1]
+
+    def copy(self, other: "Held", source: int, target: int, length: int) -> None:
+        """Let row `target` begin as row `source` of another, or of this one."""
+        self.keys[:, target, :, :, :length] = other.keys[:, source, :, :, :length]
+        self.values[:, target, :, :length] = other.values[:, source, :, :length]
+
+
 class Llama:
-    """A model, ready to compute. All in float32 but the inside of its matrices."""
+    """A model, ready to compute. All in float32 but the inside of its matrices and of a step's
+    attention."""
 
     def __init__(
-        self, shape: Shape, tensors: Mapping[str, torch.Tensor], matrix: Callable[[str], Matrix]
+        self,
+        shape: Shape,
+        tensors: Mapping[str, torch.Tensor],
+        matrix: Callable[[str], Matrix],
+        held: torch.dtype = torch.float32,
     ) -> None:
-        """`tensors`: as `extracted` gives them; `matrix` makes those of two dimensions by name."""
+        """`tensors`: as `extracted` gives them; `matrix` makes those of two dimensions by name;
+        `held`: what steps hold keys and values in."""
         self.shape = shape
+        self.held = held
         self._embedding = tensors["embedding"]
         self._norm = tensors["norm"]
         self._frequencies = tensors["frequencies"]
@@ -110,10 +143,10 @@ class Llama:
         )
         hidden = self._embedding[ids.flatten()].float()
         for index, layer in enumerate(self._layers):
-            queries, keys, values = self._attending(layer, hidden, turns.repeat(rows, 1))
+            made = self._attending(layer, hidden, turns.repeat(rows, 1))
             queries, keys, values = (
-                each.view(rows, length, -1, shape.size).transpose(1, 2)
-                for each in (queries, keys, values)
+                part.reshape(rows, length, -1, shape.size).transpose(1, 2)
+                for part in self._parts(made)
             )
             states[index, 0], states[index, 1] = keys, values
             shared_keys, shared_values = before.states[index].expand(-1, rows, -1, -1, -1)
@@ -141,45 +174,49 @@ class Llama:
         norm = F.rms_norm(hidden, hidden.shape[-1:], self._norm, self.shape.epsilon)
         return self._head(_blocked(norm))[: len(hidden)]
 
+    def hold(self, rows: int, places: int) -> Held:
+        """Room for so many rows' keys and values, `places` tokens each. All zeros: what no token has
+        written yet is multiplied too, by weights of zero."""
+        shape = (self.shape.layers, rows, self.shape.groups)
+        size = self.shape.size
+        empty = partial(torch.zeros, dtype=self.held, device=self.device)
+        return Held(empty((*shape, size, places)), empty((*shape, places, size)))
+
     def step(
-        self,
-        tokens: torch.Tensor,
-        lengths: torch.Tensor,
-        before: Beginning,
-        own: torch.Tensor,
-        width: int,
+        self, tokens: torch.Tensor, lengths: torch.Tensor, before: Held, own: Held
     ) -> torch.Tensor:
         """Logits after one more token for each row, of shape (rows, vocabulary).
 
-        `tokens` and `lengths` have shape (rows,), a multiple of `BLOCK`; `lengths` counts what each
-        row has of its own in `own`, which holds keys and values in a beginning's shape, and gets the
-        token's. `width`, a multiple of `BLOCK`, is more than all lengths.
+        `tokens` and `lengths` have shape (rows,), a multiple of `BLOCK`. `before` is what they all
+        share, in one row. `lengths` counts what each row has in `own`, which gets the token's too.
         """
-        shape, rows = self.shape, len(tokens)
-        turns = self._turns(lengths + before.length)
-        each = torch.arange(rows, device=self.device)
-        places = torch.arange(width, device=self.device)
-        unseen = torch.zeros((rows, 1, width), device=self.device)
-        unseen.masked_fill_(places > lengths[:, None, None], -torch.inf)
+        shape, rows, shared = self.shape, len(tokens), before.places
         heads = shape.heads // shape.groups
+        turns = self._turns(lengths + shared)
+        each = torch.arange(rows, device=self.device)
+        places = torch.arange(own.places, device=self.device)
+        unseen = torch.zeros((rows, 1, own.places), device=self.device, dtype=self.held)
+        unseen.masked_fill_((places > lengths[:, None])[:, None], -torch.inf)
         hidden = self._embedding[tokens].float()
         for index, layer in enumerate(self._layers):
-            queries, keys, values = self._attending(layer, hidden, turns)
-            own_keys, own_values = own[index]
-            own_keys[each, :, lengths] = keys
+            made = self._attending(layer, hidden, turns).to(self.held)
+            queries, keys, values = self._parts(made)
+            own_keys, own_values = own.keys[index, :rows], own.values[index, :rows]
+            own_keys[each, :, :, lengths] = keys
             own_values[each, :, lengths] = values
-            queries = queries.view(rows, shape.groups, heads, shape.size)
+            queries = queries.reshape(rows, shape.groups, heads, shape.size)
             by_group = queries.transpose(0, 1).reshape(shape.groups, rows * heads, shape.size)
-            shared_keys, shared_values = before.states[index, :, 0]
-            shared = torch.bmm(by_group, shared_keys.transpose(1, 2))
-            single = torch.matmul(queries, own_keys[:rows, :, :width].transpose(2, 3))
-            single = single.add_(unseen[:, None]).transpose(0, 1).flatten(1, 2)
-            weights = torch.cat((shared, single), dim=2).softmax(dim=2)
-            mixed = torch.bmm(weights[:, :, : before.length], shared_values)
-            single = weights[:, :, before.length :].view(shape.groups, rows, heads, width)
+            scores = torch.bmm(by_group, before.keys[index, 0])
+            single = torch.matmul(queries, own_keys).add_(unseen[:, None])
+            single = single.transpose(0, 1).flatten(1, 2)
+            # In float32 throughout: rounded on the way, its bits depend on the width.
+            weights = torch.cat((scores, single), dim=2).softmax(dim=2, dtype=torch.float32)
+            weights = weights.to(self.held)
+            mixed = torch.bmm(weights[:, :, :shared], before.values[index, 0])
             mixed = mixed.view(shape.groups, rows, heads, shape.size).transpose(0, 1)
-            mixed = mixed + torch.matmul(single.transpose(0, 1), own_values[:rows, :, :width])
-            hidden = self._mixed(layer, hidden, mixed.flatten(1))
+            single = weights[:, :, shared:].view(shape.groups, rows, heads, own.places)
+            single = torch.matmul(single.transpose(0, 1), own_values)
+            hidden = self._mixed(layer, hidden, mixed.float().add(single).flatten(1))
         return self.logits(hidden)
 
     def _turns(self, positions: torch.Tensor) -> torch.Tensor:
@@ -189,24 +226,23 @@ class Llama:
 
     def _attending(
         self, layer: "_Layer", hidden: torch.Tensor, turns: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Queries, keys and values of shape (count, heads or groups, size), turned to their place."""
+    ) -> torch.Tensor:
+        """Queries, keys and values of shape (count, heads + 2 x groups, size), turned to their place."""
         shape = self.shape
         normed = F.rms_norm(hidden, hidden.shape[-1:], layer.attention_norm, shape.epsilon)
         made = layer.attention(_blocked(normed))[: len(hidden)].view(len(hidden), -1, shape.size)
-        turned, values = made[:, : -shape.groups], made[:, -shape.groups :]
         if layer.query_norm is not None and layer.key_norm is not None:
-            queries, keys = turned[:, : shape.heads], turned[:, shape.heads :]
-            turned = torch.cat(
-                (
-                    F.rms_norm(queries, (shape.size,), layer.query_norm, shape.epsilon),
-                    F.rms_norm(keys, (shape.size,), layer.key_norm, shape.epsilon),
-                ),
-                dim=1,
-            )
-        pairs = torch.view_as_complex(turned.reshape(*turned.shape[:2], -1, 2))
-        turned = torch.view_as_real(pairs * turns[:, None]).flatten(2)
-        return turned[:, : shape.heads], turned[:, shape.heads :], values
+            queries, keys, _ = self._parts(made)
+            queries[:] = F.rms_norm(queries, (shape.size,), layer.query_norm, shape.epsilon)
+            keys[:] = F.rms_norm(keys, (shape.size,), layer.key_norm, shape.epsilon)
+        pairs = torch.view_as_complex(made.view(len(made), -1, shape.size // 2, 2))
+        pairs[:, : -shape.groups] *= turns[:, None]
+        return made
+
+    def _parts(self, made: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Queries, keys and values."""
+        heads, groups = self.shape.heads, self.shape.groups
+        return made[:, :heads], made[:, heads:-groups], made[:, -groups:]
 
     def _mixed(self, layer: "_Layer", hidden: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
         """The rest of a layer after its attention."""

@@ -19,10 +19,10 @@ from safetensors.torch import save_file
 from copygen.errors import OutOfSpace
 from copygen.generation import conversion
 from copygen.generation.llama import Llama, Shape
-from copygen.generation.matrices import FORMATS, BFloat16, Float32, Format, Int8, Matrix
+from copygen.generation.matrices import FORMATS, BFloat16, Float32, Format, Int8, Matrix, held
 
 FILE = "prepared.safetensors"
-VERSION = 1
+VERSION = 2
 """Raised when what is prepared, or what is computed with it, changes."""
 
 MATRICES = ("attention", "output", "gate_up", "down")
@@ -103,7 +103,9 @@ def load(folder: Path, number_format: Format, device: str) -> tuple[Llama, froze
                 for name in names
                 if name.removesuffix(".scale").removesuffix(".bias") not in {*matrices, "head"}
             }
-            return Llama(shape, rest, matrix), frozenset(json.loads(head["stop"]))
+            return Llama(shape, rest, matrix, held(number_format)), frozenset(
+                json.loads(head["stop"])
+            )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
 

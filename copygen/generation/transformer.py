@@ -224,7 +224,8 @@ class _Loading:
         llama, stop = found
         text = self._text(None)
         decoder = Decoder(llama, text.encode, text.decode, stop)
-        decoding = f"{self._way()} {prepared.VERSION}"
+        keys = str(llama.held).removeprefix("torch.")
+        decoding = f"{self._way()} {prepared.VERSION}, keys in {keys}"
         return _Engine(decoder, text, number_format, decoding, llama.shape.context)
 
     def _way(self) -> str:

@@ -21,6 +21,7 @@ from copygen.generation.matrices import (
     Format,
     Int8,
     activation_limit,
+    held,
     quantized,
 )
 from tests.tiny_models import random_model
@@ -58,7 +59,7 @@ def decoding(model: Any, number_format: Format = "float32", stop: frozenset[int]
         return (Float32 if number_format == "float32" else BFloat16)(weight, bias)
 
     with torch.inference_mode():
-        return Decoder(Llama(shape, tensors, matrix), encode, decode, stop)
+        return Decoder(Llama(shape, tensors, matrix, held(number_format)), encode, decode, stop)
 
 
 @pytest.fixture

@@ -77,19 +77,21 @@ def test_reading_behind_a_beginning_gives_the_logits_of_the_whole(model: Any) ->
 @pytest.mark.parametrize("shared_length", [0, 1, 21])
 def test_steps_give_the_logits_of_the_whole(model: Any, shared_length: int) -> None:
     llama = ours(model)
-    shape, shared = llama.shape, ids(1, shared_length)
+    shared = ids(1, shared_length)
     beginning = llama.begin(shared, llama.nothing()) if shared_length else llama.nothing()
+    before = llama.hold(1, shared_length)
+    before.put(0, beginning.states[:, :, 0])
     lengths = list(range(1, BLOCK + 1))
     texts = [ids(1, length + 3)[0] for length in lengths]
-    own = torch.zeros((shape.layers, 2, BLOCK, shape.groups, 2 * BLOCK, shape.size))
+    own = llama.hold(BLOCK, 2 * BLOCK)
     for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
         read: Beginning = llama.begin(text[None, :length], beginning)
-        own[:, :, row, :, :length] = read.states[:, :, 0]
+        own.put(row, read.states[:, :, 0])
     for step in range(3):
         tokens = torch.stack(
             [text[length + step] for text, length in zip(texts, lengths, strict=True)]
         )
-        found = llama.step(tokens, torch.tensor(lengths) + step, beginning, own, 2 * BLOCK)
+        found = llama.step(tokens, torch.tensor(lengths) + step, before, own)
         for text, length, logits in zip(texts, lengths, found, strict=True):
             whole = torch.cat((shared[0], text[: length + step + 1]))
             torch.testing.assert_close(logits, model(whole[None]).logits[0, -1], **EXACT)
