@@ -75,11 +75,11 @@ class Held:
         """For tokens."""
         return self.keys.shape[4]
 
-    def put(self, row: int, states: torch.Tensor) -> None:
-        """Let a row begin with keys and values of shape (layers, 2, groups, length, size)."""
-        length = states.shape[3]
-        self.keys[:, row, :, :, :length] = states[:, 0].transpose(2, 3)
-        self.values[:, row, :, :length] = states[:, 1]
+    def put(self, rows: slice, states: torch.Tensor) -> None:
+        """Let rows begin with keys and values of shape (layers, 2, 1, groups, length, size)."""
+        length = states.shape[4]
+        self.keys[:, rows, :, :, :length] = states[:, 0].transpose(3, 4)
+        self.values[:, rows, :, :length] = states[:, 1]
 
     def copy(self, other: "Held", source: int, target: int, length: int) -> None:
         """Let row `target` begin as row `source` of another, or of this one."""

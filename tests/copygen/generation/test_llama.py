@@ -80,13 +80,13 @@ def test_steps_give_the_logits_of_the_whole(model: Any, shared_length: int) -> N
     shared = ids(1, shared_length)
     beginning = llama.begin(shared, llama.nothing()) if shared_length else llama.nothing()
     before = llama.hold(1, shared_length)
-    before.put(0, beginning.states[:, :, 0])
+    before.put(slice(1), beginning.states)
     lengths = list(range(1, BLOCK + 1))
     texts = [ids(1, length + 3)[0] for length in lengths]
     own = llama.hold(BLOCK, 2 * BLOCK)
     for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
         read: Beginning = llama.begin(text[None, :length], beginning)
-        own.put(row, read.states[:, :, 0])
+        own.put(slice(row, row + 1), read.states)
     for step in range(3):
         tokens = torch.stack(
             [text[length + step] for text, length in zip(texts, lengths, strict=True)]
