@@ -18,13 +18,13 @@ Which rules hold:
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, lru_cache
 
 from guardrails.packs import ALL, NEAR, CompiledRule, Library, load
 from guardrails.text import Normalised, normalise
-from guardrails.types import Brand, Brief, Finding, Item, Offer, Result, Severity
+from guardrails.types import Brand, Brief, Finding, Item, Offer, Option, Result, Severity
 
 MAX_PER_RULE = 3
 """Findings of one rule in one field: enough to show the fault, few enough to read."""
@@ -88,6 +88,22 @@ class Legal:
     @cached_property
     def _library(self) -> Library:
         return load()
+
+    @property
+    def rules(self) -> frozenset[str]:
+        """Every rule of the packs, used or not."""
+        return frozenset(rule.rule.id for rule in self._library.rules)
+
+    def options(self, brand: Brand) -> Mapping[str, Option]:
+        """The packs in use that hold in the brand's jurisdictions, whatever its sector."""
+        places = tuple(brand.jurisdictions)
+        held = {
+            rule.pack
+            for rule in self._library.rules
+            if (self._packs is None or rule.pack in self._packs)
+            and holds(rule.rule.jurisdictions, places)
+        }
+        return {"packs": Option(frozenset(held), "fewer")}
 
     def run(self, items: Sequence[Item]) -> list[Result]:
         """Judge `items`: one result each, in order, always applicable."""

@@ -20,7 +20,10 @@ BRIEF = {
     "cta": "Choose your colour",
     "segments": [{"name": "new", "merge_tags": {"first_name": {"fallback": "there"}}}],
 }
-KEYS = {"id", "verdict", "findings", "scores", "not_applicable", "not_run"}
+KEYS = {
+    *("id", "verdict", "findings", "scores", "outcomes", "demanded"),
+    *("not_applicable", "not_run"),
+}
 FINDING = {"check", "rule", "severity", "field", "start", "end", "message", "suggestion"}
 
 
