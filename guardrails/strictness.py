@@ -20,10 +20,10 @@ def hold(own: Policy, own_checks: Checks, base: Policy, base_checks: Checks, bra
     """
     for name, entry in base.file.checks.items():
         for key, wrong, fix in _laxer(name, own, entry, own_checks, base_checks, brand):
-            place = own.place(f"checks.{name}{key}")
+            # Whichever file it stands in, the brand's own is where it can be mended.
             raise PolicyError(
-                f"{place}: {wrong}. The policy of a brand may only be stricter than "
-                f"{base.file.name!r}: {fix}."
+                f"Policy {own.path or own.file.name}: checks.{name}{key}: {wrong}. The policy of a "
+                f"brand may only be stricter than {base.file.name!r}: {fix}."
             )
 
 

@@ -51,7 +51,7 @@ def waived(
     brand = item.brand.slug if item.brand else ""
     ids: dict[tuple[str, str, str], str] = {}
     for each in waivers:
-        if each.brand == brand and each.phrase and each.expires > at:
+        if brand and each.brand == brand and each.phrase and each.expires > at:
             ids.setdefault((each.check, each.rule, each.phrase), each.id)
     if not ids:
         return list(findings)

@@ -93,7 +93,7 @@ class Detail:
 def queue(session: Session, filters: Filters, *, offset: int = 0, limit: int = 50) -> Queue:
     """Pending variants, oldest first."""
     found = sa.select(sa.func.count()).where(col(Finding.variant_id) == Variant.id)
-    joined = _joined(
+    joined = placed(
         sa.select(Variant, Brief, Segment, found.correlate(Variant).scalar_subquery())
     ).where(col(Variant.state) == VariantState.PENDING)
     everything = joined
@@ -142,7 +142,7 @@ def following(session: Session, filters: Filters, variant_id: str) -> str | None
     if here is None:
         return rows[0].id if rows else None
     later = (
-        _joined(sa.select(col(Variant.id)))
+        placed(sa.select(col(Variant.id)))
         .where(col(Variant.state) == VariantState.PENDING)
         .where(
             sa.tuple_(col(Variant.created_at), col(Variant.id))
@@ -168,7 +168,7 @@ def detail(session: Session, variant_id: str, *, lock: bool = False) -> Detail:
     Raises:
         NotFound: there is no such variant.
     """
-    query = _joined(sa.select(Variant, Slot, Segment, Batch, Brief))
+    query = placed(sa.select(Variant, Slot, Segment, Batch, Brief))
     query = query.where(col(Variant.id) == variant_id)
     if lock:
         query = query.with_for_update(of=Variant)
@@ -216,13 +216,9 @@ def decide(
         raise Forbidden("Only a reviewer decides on variants.")
     if kind not in NEXT_STATE:
         raise InvalidInput(f"decision: {kind} can't be decided here.", field="decision")
-    reason = reason.strip()
+    reason = told(reason)
     if kind != DecisionKind.APPROVE and not reason:
         raise InvalidInput(f"reason: say why, to {kind}.", field="reason")
-    if any(unicodedata.category(each) in ("Cc", "Cs") and not each.isspace() for each in reason):
-        raise InvalidInput("reason: holds a control character; take it out.", field="reason")
-    if len(reason) > 1000:
-        raise InvalidInput("reason: at most 1,000 characters.", field="reason")
     found = detail(session, variant_id, lock=True)
     variant = found.variant
     if kind == DecisionKind.APPROVE and found.batch.requested_by == user.id:
@@ -255,6 +251,20 @@ def decide(
     return variant
 
 
+def told(reason: str) -> str:
+    """A reason as it is stored.
+
+    Raises:
+        InvalidInput: it is too long, or holds control characters.
+    """
+    reason = reason.strip()
+    if any(unicodedata.category(each) in ("Cc", "Cs") and not each.isspace() for each in reason):
+        raise InvalidInput("reason: holds a control character; take it out.", field="reason")
+    if len(reason) > 1000:
+        raise InvalidInput("reason: at most 1,000 characters.", field="reason")
+    return reason
+
+
 def expired(session: Session) -> Sequence[Variant]:
     """Move pending and approved variants whose offer has ended to expired; those it moved."""
     rows = session.exec(
@@ -271,7 +281,7 @@ def expired(session: Session) -> Sequence[Variant]:
     return rows
 
 
-def _joined(query: Any) -> Any:
+def placed(query: Any) -> Any:
     """`query` over variants with their slot, segment, batch and brief."""
     return (
         query.select_from(Variant)

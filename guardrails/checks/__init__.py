@@ -54,14 +54,12 @@ def build(
 
 
 def _make(policy: Policy, name: str, options: Options, embedder: Embedder) -> Check:
+    if options:
+        _know_options(policy, _make(policy, name, {}, embedder), options)
     try:
-        if options:
-            _know_options(policy, CHECKS[name]({}, embedder), options)
         return CHECKS[name](options, embedder)
     except TypeError as error:
         raise PolicyError(f"{policy.place(f'checks.{name}.options')}: {error}") from error
-    except PolicyError:
-        raise
     except GuardrailsError as error:
         raise PolicyError(f"{policy.place(f'checks.{name}')}: {error}") from error
 

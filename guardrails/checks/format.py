@@ -19,6 +19,7 @@ from guardrails.types import (
     Finding,
     Item,
     Limits,
+    MergeTag,
     Option,
     Result,
     Segment,
@@ -322,6 +323,8 @@ def _same(add: _Adder, subject: str) -> None:
         add("repeats_subject", "review", 0, len(add.text), message, "Use it to say one thing more.")
 
 
+_LONG_NAME = Segment(merge_tags={"name": MergeTag(fallback="you", longest="x" * 50)})
+
 EXAMPLES_PASS = [
     Item("The first lambswool of the season", "Six undyed colours, and 15% off until Tuesday."),
     Item("That's it, it's Friday!", "Here are 4 ways to wear linen – one for every day"),
@@ -329,6 +332,7 @@ EXAMPLES_PASS = [
 ]
 EXAMPLES_FAIL = [
     (Item("x" * 51), "too_long"),
+    (Item('{{ name | default: "you" }}, look', segment=_LONG_NAME), "long_value"),
     (Item("Two\nlines"), "line_break"),
     (Item("A bell\a"), "control_character"),
     (Item("Half \ud83d"), "lone_surrogate"),
