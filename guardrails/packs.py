@@ -280,8 +280,8 @@ class Library:
         return frozenset(found)
 
 
-def load(folder: Path | None = None) -> Library:
-    """Read the packs in `folder`, or the packaged ones.
+def load(folder: Path | None = None, own: Mapping[str, bytes] | None = None) -> Library:
+    """Read the packs in `folder`, or the packaged ones, and those of `own`: contents by file.
 
     Raises:
         PolicyError: a pack can't be read or used; the message names the file, the rule and the key.
@@ -292,7 +292,8 @@ def load(folder: Path | None = None) -> Library:
     )
     if not files:
         raise PolicyError(f"Rule packs: {root} holds no .yaml file. Install the package again.")
-    return Library({each.name: _read(each.name, each.read_bytes()) for each in files})
+    contents = {each.name: each.read_bytes() for each in files} | dict(own or {})
+    return Library({file: _read(file, content) for file, content in contents.items()})
 
 
 def _read(file: str, content: bytes) -> Pack:

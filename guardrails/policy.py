@@ -66,19 +66,25 @@ class _Source(PolicyFile):
     without: Sequence[str] = Field(
         default=(), description="Checks of the policy it extends that are left out."
     )
+    own_packs: Sequence[str] = Field(
+        default=(),
+        description="Rule packs beside the packaged ones: paths from this file's folder on.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A policy and the SHA-256 of all that decides: the policy itself, rule packs, trained heads.
 
-    `path` is its file, and `places` the file of each key that another one sets.
+    `path` is its file, `places` the file of each key, and `packs` holds the contents of its own
+    rule packs by their files.
     """
 
     file: PolicyFile
     sha256: str
     path: str = ""
     places: Mapping[str, str] = field(default_factory=dict)
+    packs: Mapping[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path | None = None) -> "Policy":
@@ -90,12 +96,14 @@ class Policy:
         """
         merged: dict[str, Any] = {"checks": {}}
         places: dict[str, str] = {}
+        packs: dict[str, bytes] = {}
         chain = _chain(_default() if path is None else path)
         for source, raw in reversed(chain):
             _merge(merged, raw, source)
             places.update(dict.fromkeys(_keys(raw), str(source)))
+            packs.update(_packs(raw, source))
         file = PolicyFile.model_validate(merged)
-        return cls(file, _hash(file), str(chain[0][0]), places)
+        return cls(file, _hash(file, packs), str(chain[0][0]), places, packs)
 
     def place(self, key: str) -> str:
         """Where `key` stands, or would: the policy's file and the key, to begin a message with."""
@@ -166,8 +174,20 @@ def _merge(merged: dict[str, Any], raw: Mapping[str, Any], source: Path | Traver
         before = checks.setdefault(name, {})
         for key, value in entry.items():
             before[key] = before.get(key, {}) | value if isinstance(value, dict) else value
-    kept = {"checks", "without", "extends"}
-    merged.update({key: value for key, value in raw.items() if key not in kept})
+    merged.update({key: raw[key] for key in ("name", "version", "timeout_s") if key in raw})
+
+
+def _packs(raw: Mapping[str, Any], source: Path | Traversable) -> Iterator[tuple[str, bytes]]:
+    """The rule packs that a policy brings along: file and content."""
+    for name in raw.get("own_packs") or ():
+        path = Path(str(source)).parent / name
+        try:
+            yield str(path), path.read_bytes()
+        except OSError as error:
+            raise PolicyError(
+                f"Policy {source}: own_packs: {path} can't be read ({error.strerror}). Write the "
+                "path of a rule pack from this policy's folder on."
+            ) from error
 
 
 def _keys(raw: Mapping[str, Any], before: str = "") -> Iterator[str]:
@@ -178,10 +198,12 @@ def _keys(raw: Mapping[str, Any], before: str = "") -> Iterator[str]:
             yield from _keys(value, f"{before}{key}.")
 
 
-def _hash(policy: PolicyFile) -> str:
-    """SHA-256 over the policy and every data file that the checks read, by sorted name."""
+def _hash(policy: PolicyFile, packs: Mapping[str, bytes]) -> str:
+    """SHA-256 over the policy, its own packs, and every data file that the checks read."""
     # Not sorted: checks run, and so find, in the order that the policy gives them.
     digest = hashlib.sha256(json.dumps(policy.model_dump(mode="json")).encode())
+    for content in packs.values():
+        digest.update(hashlib.sha256(content).digest())
     root = resources.files("guardrails")
     with resources.as_file(root) as folder:
         files = [*folder.glob("policies/packs/*.yaml"), *folder.glob("data/*.safetensors")]

@@ -48,6 +48,7 @@ class Guardrails:
             for name, check in mine.items()
             if name in policy.file.checks and name in self.policy.file.checks
             if policy.file.checks[name].options == self.policy.file.checks[name].options
+            if policy.packs == self.policy.packs
         }
         checks = build(policy, self._embedder, same)
         hold(policy, {check.name: check for check in checks}, self.policy, mine, brand)

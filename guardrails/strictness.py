@@ -14,10 +14,16 @@ def hold(own: Policy, own_checks: Checks, base: Policy, base_checks: Checks, bra
     """Hold the policy `own` of `brand` to `base`.
 
     Raises:
-        PolicyError: it is laxer: a check is left out, or demanded no more, a severity is lower, an
+        PolicyError: it is laxer: a check or rule pack is left out, or demanded no more, a severity is lower, an
             option is on its lax side, or exceptions may cover more. The message names the first
             such key, what the base has, and the fix.
     """
+    for file, content in base.packs.items():
+        if content not in own.packs.values():
+            raise PolicyError(
+                f"Policy {own.path or own.file.name}: own_packs: {file} is left out, and "
+                f"{base.file.name!r} has it: put it in."
+            )
     for name, entry in base.file.checks.items():
         for key, wrong, fix in _laxer(name, own, entry, own_checks, base_checks, brand):
             # Whichever file it stands in, the brand's own is where it can be mended.

@@ -23,6 +23,7 @@ from copygen.models import (
     User,
     Variant,
     VariantState,
+    Waiver,
     now,
     text_sha256,
 )
@@ -210,7 +211,8 @@ def decide(
     Raises:
         Forbidden: the account decides nothing, or requested the batch itself.
         InvalidInput: a rejection or revocation without a reason.
-        Conflict: it was decided already, its text is another, or its offer has ended.
+        Conflict: it was decided already, its text is another, its offer has ended, or so has an
+            exception without which it would be blocked.
     """
     if user.role not in DECIDERS or not user.active:
         raise Forbidden("Only a reviewer decides on variants.")
@@ -231,6 +233,11 @@ def decide(
         raise Conflict(
             f"The offer ended on {variant.expires_at:%d %B %Y}: it would never be sent. Reject it."
         )
+    ended = _ended_exception(session, variant_id) if kind == DecisionKind.APPROVE else None
+    if ended:
+        raise Conflict(
+            f"The exception {ended} kept this from being blocked, and is in force no more. Reject it."
+        )
     decision = Decision(
         variant_id=variant.id, user_id=user.id, kind=kind, reason=reason, sha256=sha256
     )
@@ -249,6 +256,17 @@ def decide(
         {"sha256": sha256, "decision": decision.id},
     )
     return variant
+
+
+def _ended_exception(session: Session, variant_id: str) -> str | None:
+    """An exception from what blocks, of a variant's report, that was revoked or has expired."""
+    return session.exec(
+        select(Waiver.id)
+        .join(Finding, col(Finding.waived_by) == Waiver.id)
+        .where(Finding.variant_id == variant_id, Finding.severity == "block")
+        .where(sa.or_(col(Waiver.revoked_at).is_not(None), col(Waiver.expires_at) <= now()))
+        .limit(1)
+    ).first()
 
 
 def told(reason: str) -> str:

@@ -56,12 +56,14 @@ def build(
 def _make(policy: Policy, name: str, options: Options, embedder: Embedder) -> Check:
     if options:
         _know_options(policy, _make(policy, name, {}, embedder), options)
+    own = {"own": policy.packs} if name == legal.Legal.name and policy.packs else {}
     try:
-        return CHECKS[name](options, embedder)
+        return CHECKS[name]({**options, **own}, embedder)
     except TypeError as error:
         raise PolicyError(f"{policy.place(f'checks.{name}.options')}: {error}") from error
     except GuardrailsError as error:
-        raise PolicyError(f"{policy.place(f'checks.{name}')}: {error}") from error
+        key = "own_packs" if own else f"checks.{name}"
+        raise PolicyError(f"{policy.place(key)}: {error}") from error
 
 
 def _know_options(policy: Policy, check: Check, options: Options) -> None:

@@ -67,8 +67,9 @@ SUGGESTIONS = {
 class Legal:
     """The legal check. `packs` limits it to the packs of these names; by default all are used.
 
-    The rules are compiled at the first run: that takes half a second, and whoever generates copy
-    has none to check yet when it starts.
+    `own` are packs beside the packaged ones: their contents by file. Without them the rules are
+    compiled at the first run: that takes half a second, and whoever generates copy has none to
+    check yet when it starts.
 
     Raises:
         PolicyError: a rule pack can't be used.
@@ -77,17 +78,20 @@ class Legal:
 
     name = "legal"
 
-    def __init__(self, *, packs: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, *, packs: Sequence[str] | None = None, own: Mapping[str, bytes] | None = None
+    ) -> None:
         self._packs = None if packs is None else frozenset(packs)
-        if self._packs is not None:
+        self._own = own
+        if packs is not None or own:
             known = sorted({rule.pack for rule in self._library.rules})
-            for name in self._packs.difference(known):
+            for name in (self._packs or frozenset()).difference(known):
                 raise TypeError(f"packs: {name!r} is unknown. Known: {', '.join(known)}.")
         self._scope = lru_cache(maxsize=1024)(self._find_scope)
 
     @cached_property
     def _library(self) -> Library:
-        return load()
+        return load(own=self._own)
 
     @property
     def rules(self) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """Exceptions: who makes them, what they change from then on, and what they would have changed."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -8,10 +9,19 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from copygen.errors import Conflict, Forbidden, InvalidInput, NotFound
+from copygen.exception_commands import (
+    add_exception,
+    list_exceptions,
+    replay_exception,
+    revoke_exception,
+)
 from copygen.models import Finding, Variant, VariantState, Waiver, now
 from copygen.services import audit, exceptions
+from copygen.settings import Settings
+from copygen.worker import Worker
 from guardrails import Guardrails, Policy
 from guardrails.policy import CheckPolicy, PolicyFile
+from tests.copygen.test_worker import until_finished
 
 TEXT = "Wool is back\nSix undyed colours."
 
@@ -197,6 +207,57 @@ def test_an_exception_is_in_the_audit_log_without_its_text(desk: Any, write: Any
     assert added.data["sha256"] == exceptions.sha256(waiver)
     assert "our goods" not in str(added.data)
     assert "wool" not in str(added.data)
+
+
+@pytest.mark.parametrize("severity", ["review", "block"])
+def test_what_a_revoked_exception_kept_from_being_blocked_is_not_approved(
+    desk: Any, write: Any, severity: str
+) -> None:
+    rule = f"word_{severity}/word"
+    waiver = add(desk, write(severity), rule, policy=policy("word"))
+    first, second = (write(severity, rules=("word",)) for _ in range(2))
+    assert desk.decide(first).state == VariantState.APPROVED
+    revoke(desk, waiver)
+    if severity == "review":
+        assert desk.decide(second).state == VariantState.APPROVED
+        return
+    with pytest.raises(Conflict, match=f"{waiver.id} .* in force no more"):
+        desk.decide(second)
+    assert desk.decide(second, "reject").state == VariantState.REJECTED
+
+
+def test_the_worker_checks_with_the_exceptions_in_force(
+    desk: Any, write: Any, settings: Settings, writer_of: Any, word_check: Any
+) -> None:
+    waiver = add(desk, write())
+    batch_id = desk.request(desk.brief(variants=1))
+    writer = writer_of([TEXT], [word_check("Wool", "review")])
+    with Worker(desk.database, settings, lambda: writer):
+        until_finished(desk, batch_id)
+    (variant,) = desk.variants(batch_id)
+    assert (variant.verdict, variant.provenance["exceptions"]) == ("pass", [waiver.id])
+
+
+def test_the_commands_make_list_replay_and_revoke_an_exception(
+    desk: Any, write: Any, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variant, email = write(), "reviewer@example.com"
+    add_exception(settings, variant.id, "word_review/word", "", "It is our goods.", 30, email)
+    identifier = capsys.readouterr().out.strip()
+    list_exceptions(settings, "", ended=False, as_json=True)
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert (listed["id"], listed["state"], listed["phrase"]) == (identifier, "active", "wool")
+    replay_exception(settings, identifier, as_json=True)
+    (change,) = json.loads(capsys.readouterr().out)
+    assert (change["variant_id"], change["without"], change["under"]) == (
+        variant.id, "review", "pass",
+    )  # fmt: skip
+    replay_exception(settings, identifier, as_json=False)
+    revoke_exception(settings, identifier, email)
+    list_exceptions(settings, "", ended=False, as_json=True)
+    list_exceptions(settings, "", ended=True, as_json=False)
+    _, table = capsys.readouterr().out.split("[]")
+    assert "revoked" in table
 
 
 REVOKED = """UPDATE waiver SET revoked_at = created_at,

@@ -1,6 +1,7 @@
 """Policies: what they take over, how strict a brand's own must be, and what is wrong with them."""
 
 import inspect
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,68 @@ def test_a_policy_sets_the_severity_of_a_rule(tmp_path: Path) -> None:
     mine = load(tmp_path, checks={"profanity": {"severities": {"mild": "block"}}})
     (report,) = Guardrails(mine).check([Item("A damn good coat")])
     assert [(each.rule, each.severity) for each in report.findings] == [("mild", "block")]
+    assert report.verdict == "block"
+
+
+PACK = {
+    "name": "house",
+    "about": "Rules of the house.",
+    "rules": [
+        {
+            "id": "no-moon",
+            "kind": "block",
+            "patterns": ["to the moon"],
+            "jurisdictions": ["all"],
+            "sectors": ["all"],
+            "source": "House rule 1",
+            "why": "Nobody may promise the moon.",
+            "pass": ["Moonlight"],
+            "fail": ["To the moon"],
+        }
+    ],
+}
+
+
+def pack(folder: Path, *patterns: str) -> str:
+    """A rule pack of one rule in `folder`; its file's name."""
+    rule = PACK["rules"][0] | {"patterns": patterns or ["to the moon"]}  # type: ignore[operator]
+    (folder / "house-rules.yaml").write_text(json.dumps(PACK | {"rules": [rule]}))
+    return "house-rules.yaml"
+
+
+def test_a_policy_brings_rules_of_its_own(tmp_path: Path) -> None:
+    mine = load(tmp_path, extends="default", own_packs=[pack(tmp_path)])
+    (report,) = Guardrails(mine).check([Item("To the moon")])
+    assert ("no-moon", "block") in {(each.rule, each.severity) for each in report.findings}
+    assert mine.sha256 != Policy.load().sha256
+    pack(tmp_path, "to the stars")
+    assert Policy.load(Path(mine.path)).sha256 != mine.sha256
+
+
+def test_a_bad_pattern_is_told_with_its_policy_pack_rule_and_key(tmp_path: Path) -> None:
+    mine = load(tmp_path, extends="default", own_packs=[pack(tmp_path, "(moon")])
+    with pytest.raises(PolicyError) as caught:
+        Guardrails(mine)
+    for named in ("mine.yaml: own_packs", "house-rules.yaml", "rule no-moon: patterns"):
+        assert named in str(caught.value)
+
+
+def test_a_pack_that_is_missing_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match=r"mine\.yaml: own_packs: .*none\.yaml can't be read"):
+        load(tmp_path, own_packs=["none.yaml"])
+
+
+def test_a_brand_can_not_leave_out_the_rules_of_the_house(tmp_path: Path) -> None:
+    house = Guardrails(load(tmp_path, extends="default", own_packs=[pack(tmp_path)]))
+    write(tmp_path, "house.yaml", extends="default", own_packs=["house-rules.yaml"])
+    with pytest.raises(PolicyError, match=r"mine\.yaml: own_packs: .*is left out.*put it in"):
+        house.under(load(tmp_path, extends="default"), BRAND)
+    packs = {"legal": {"options": {"packs": UK}}}
+    with pytest.raises(PolicyError, match=r"checks\.legal\.options\.packs: .*house.* is left out"):
+        house.under(load(tmp_path, extends="house.yaml", checks=packs), BRAND)
+    (report,) = house.under(load(tmp_path, extends="house.yaml"), BRAND).check(
+        [Item("To the moon")]
+    )
     assert report.verdict == "block"
 
 
@@ -273,7 +336,7 @@ def test_a_brand_can_be_stricter(tmp_path: Path, base: Guardrails) -> None:
 
 def test_each_check_declares_the_lax_side_of_all_its_options(base: Guardrails) -> None:
     for check in base._checks:
-        taken = set(inspect.signature(type(check)).parameters) - {"embedder"}
+        taken = set(inspect.signature(type(check)).parameters) - {"embedder", "own"}
         declared = set(check.options(BRAND)) if isinstance(check, Adjustable) else set()
         assert declared == taken, check.name
 
