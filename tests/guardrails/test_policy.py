@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,23 @@ def test_a_brand_can_not_leave_out_the_rules_of_the_house(tmp_path: Path) -> Non
         [Item("To the moon")]
     )
     assert report.verdict == "block"
+
+
+def test_the_policy_of_the_readme_can_be_used(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (example,) = re.findall(r"```yaml\n(name: .*?)```", readme, re.DOTALL)
+    pack(tmp_path)
+    (tmp_path / "house.yaml").write_text(example)
+    house = Guardrails(Policy.load(tmp_path / "house.yaml"))
+    assert "brand_voice" not in house.policy.file.checks
+    assert house.policy.file.checks["legal"].exceptions == ["prize"]
+
+
+def test_every_option_is_in_the_readme(base: Guardrails) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for check in base._checks:
+        for option in check.options(BRAND) if isinstance(check, Adjustable) else ():
+            assert re.search(rf"\| `{check.name}` \| .*`{option}`", readme), option
 
 
 def extending(name: str, other: str, folder: Path) -> Path:
