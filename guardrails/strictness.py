@@ -14,9 +14,9 @@ def hold(own: Policy, own_checks: Checks, base: Policy, base_checks: Checks, bra
     """Hold the policy `own` of `brand` to `base`.
 
     Raises:
-        PolicyError: it is laxer: a check or rule pack is left out, or demanded no more, a severity is lower, an
-            option is on its lax side, or exceptions may cover more. The message names the first
-            such key, what the base has, and the fix.
+        PolicyError: it is laxer: a check or a rule pack is left out, a check is demanded no more, a
+            severity is lower, an option is on its lax side, or exceptions may cover more. The
+            message names the first such key, what the base has, and the fix.
     """
     for file, content in base.packs.items():
         if content not in own.packs.values():
@@ -59,7 +59,7 @@ def _laxer(
     if more:
         allowed = ", ".join(base.exceptions) or "none"
         yield ".exceptions", f"{more[0]!r} is not in the base ({allowed})", "take it out"
-    ours, theirs = own_checks[name], base_checks[name]
+    ours, theirs = own_checks.get(name), base_checks.get(name)
     if ours is theirs or not isinstance(ours, Adjustable) or not isinstance(theirs, Adjustable):
         return
     options = ours.options(brand)
@@ -73,11 +73,9 @@ def _compared(own: Option, base: Option) -> tuple[str, str] | None:
     """What is wrong with an option and the fix, where it is laxer than the base's."""
     mine, theirs = own.value, base.value
     if isinstance(mine, frozenset) and isinstance(theirs, frozenset):
-        gone = ", ".join(sorted(theirs - mine))
-        return (
-            (f"{gone} is left out, and the brand's law demands it", "put it in") if gone else None
-        )
-    if isinstance(mine, float) and isinstance(theirs, float):
+        if gone := ", ".join(sorted(theirs - mine)):
+            return f"{gone} is left out, and holds for the brand", "put it in"
+    elif not isinstance(mine, frozenset) and not isinstance(theirs, frozenset):
         wrong = f"it is {mine:g}, and {theirs:g} in the base"
         if own.laxer == "higher" and mine > theirs:
             return wrong, f"set it to {theirs:g} or lower"

@@ -54,6 +54,14 @@ def test_a_brand_is_written_for_under_its_own_policy(
     assert severities["mild"] == "block"
 
 
+def test_a_stored_report_names_all_checks_and_what_was_demanded(
+    desk: Any, writer_of: Any, base: Guardrails
+) -> None:
+    (variant, *_) = desk.fill(writer=replace(writer_of(), guardrails=base))
+    assert list(variant.report["outcomes"]) == ["text", *base.policy.file.checks]
+    assert variant.report["demanded"] == ["text"]
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [

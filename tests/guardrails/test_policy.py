@@ -133,6 +133,19 @@ def test_a_policy_brings_rules_of_its_own(tmp_path: Path) -> None:
     assert Policy.load(Path(mine.path)).sha256 != mine.sha256
 
 
+def test_a_pack_of_ones_own_hides_no_sector(tmp_path: Path) -> None:
+    name = pack(tmp_path)
+    content = json.loads((tmp_path / name).read_text())
+    aliases = ["harrow investment platform"]
+    (tmp_path / name).write_text(json.dumps(content | {"sectors": {"plain goods": aliases}}))
+    mine = Guardrails(load(tmp_path, extends="default", own_packs=[name]))
+    brand = Brand(sector="harrow investment platform", jurisdictions=["UK"])
+    item = Item("Guaranteed 12% returns", brand=brand)
+    for each in (Guardrails(), mine):
+        (report,) = each.check([item])
+        assert "guaranteed-return" in {finding.rule for finding in report.findings}
+
+
 def test_a_bad_pattern_is_told_with_its_policy_pack_rule_and_key(tmp_path: Path) -> None:
     mine = load(tmp_path, extends="default", own_packs=[pack(tmp_path, "(moon")])
     with pytest.raises(PolicyError) as caught:
