@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import timedelta
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from copygen.composition import make_guardrails
@@ -64,10 +64,17 @@ def list_exceptions(settings: Settings, brand: str, *, ended: bool, as_json: boo
     if as_json:
         print(json.dumps(rows, ensure_ascii=False))
         return
-    table = Table("Id", "State", "Brand", "Rule", "Words", "Until", "By", "Why")
+    table = Table(
+        Column("Id", no_wrap=True), "Brand", "Finding", Column("Until", no_wrap=True), "Why"
+    )
     for row in rows:
-        row["expires_at"] = row["expires_at"][:10]
-        table.add_row(*(Text(value) for key, value in row.items() if key != "variant"))
+        table.add_row(
+            row["id"],
+            Text(row["brand"]),
+            Text(f"{row['rule']}: {row['phrase']}"),
+            row["expires_at"][:10] if row["state"] == "active" else row["state"],
+            Text(f"{row['reason']} ({row['user']})"),
+        )
     Console().print(table)
 
 
@@ -85,7 +92,9 @@ def replay_exception(settings: Settings, waiver_id: str, *, as_json: bool) -> No
     if as_json:
         print(json.dumps([asdict(each) for each in changes]))
         return
-    table = Table("Variant", "Campaign", "Segment", "State", "Without it", "With it")
+    table = Table(
+        Column("Variant", no_wrap=True), "Campaign", "Segment", "State", "Without it", "With it"
+    )
     for each in changes:
         table.add_row(*(Text(str(value)) for value in asdict(each).values()))
     Console().print(table)
