@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from copygen import __version__, administration, commands, model_commands
+from copygen import __version__, administration, commands, exception_commands, model_commands
 from copygen.bench import command as bench_command
 from copygen.bench.measuring import DEFAULT, KINDS
 from copygen.errors import CopygenError
@@ -24,17 +24,25 @@ key_app = typer.Typer(help="API keys.", no_args_is_help=True)
 models_app = typer.Typer(help="Model weights; alone, it shows what `list` does.")
 audit_app = typer.Typer(help="The audit log.", no_args_is_help=True)
 prompts_app = typer.Typer(help="Prompts.", no_args_is_help=True)
+exceptions_app = typer.Typer(help="Exceptions from the checks.", no_args_is_help=True)
 for name, group in [
     ("user", user_app),
     ("key", key_app),
     ("models", models_app),
     ("audit", audit_app),
     ("prompts", prompts_app),
+    ("exceptions", exceptions_app),
 ]:
     app.add_typer(group, name=name)
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on standard output.")]
 BrandFile = Annotated[Path | None, typer.Option("--brand", help="The brand's file.")]
+Decider = Annotated[
+    str, typer.Option("--user", help="Account of the reviewer or admin who decides it.")
+]
+ExceptionId = Annotated[
+    str, typer.Argument(metavar="ID", help="The exception's id, from `exceptions list`.")
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of all candidates; by default a random one.")]
 
 
@@ -228,6 +236,45 @@ def audit_export() -> None:
 def prompts_list(json: Json = False) -> None:
     """List the prompts with their versions and hashes."""
     administration.list_prompts(as_json=json)
+
+
+@exceptions_app.command("add")
+def exceptions_add(
+    variant: Annotated[str, typer.Argument(help="Id of a variant with the finding.")],
+    rule: Annotated[str, typer.Argument(help="Its check and rule: profanity/mild.")],
+    user: Decider,
+    why: Annotated[str, typer.Option(help="Why it is a false positive.")],
+    words: Annotated[
+        str, typer.Option(help="The words found; needed where the rule found several things.")
+    ] = "",
+    days: Annotated[int, typer.Option(min=1, max=365, help="Days until it expires.")] = 90,
+) -> None:
+    """Except a finding, from now on, for its brand and these words; prints the exception's id."""
+    exception_commands.add_exception(Settings.load(), variant, rule, words, why, days, user)
+
+
+@exceptions_app.command("list")
+def exceptions_list(
+    brand: Annotated[str, typer.Option(help="Slug of a brand; by default all.")] = "",
+    ended: Annotated[
+        bool, typer.Option("--all", help="Also those that expired or were revoked.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List the exceptions in force."""
+    exception_commands.list_exceptions(Settings.load(), brand, ended=ended, as_json=json)
+
+
+@exceptions_app.command("revoke")
+def exceptions_revoke(exception: ExceptionId, user: Decider) -> None:
+    """End an exception: batches that begin from now on are checked without it."""
+    exception_commands.revoke_exception(Settings.load(), exception, user)
+
+
+@exceptions_app.command("replay")
+def exceptions_replay(exception: ExceptionId, json: Json = False) -> None:
+    """Show the stored variants whose verdict an exception changes, had it always been in force."""
+    exception_commands.replay_exception(Settings.load(), exception, as_json=json)
 
 
 def main() -> None:

@@ -169,7 +169,7 @@ def _write(
         if worker is not None:
             loading = shown.bars.add_task("loading the model", total=None)
             # Missing weights and the like should be told before anything is accepted.
-            worker.load().accept(brief)
+            worker.load().accept(brand, brief)
             shown.bars.remove_task(loading)
         with database.write() as session:
             user = (

@@ -37,7 +37,7 @@ def make_writer(settings: Settings) -> Writer:
             concurrency=settings.openai_concurrency,
             timeout_s=settings.openai_timeout,
         )
-        return Writer(server, guardrails, prompts, Sampling(top_k=0))
+        return Writer(server, guardrails, prompts, Sampling(top_k=0), settings.policies)
     from copygen.generation.transformer import TransformerGenerator
 
     local = TransformerGenerator(
@@ -48,4 +48,4 @@ def make_writer(settings: Settings) -> Writer:
         settings.number_format,
         settings.model_sha256,
     )
-    return Writer(local, guardrails, prompts)
+    return Writer(local, guardrails, prompts, policies=settings.policies)

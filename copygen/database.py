@@ -14,7 +14,7 @@ from sqlmodel import Session
 
 from copygen.errors import CopygenError, DatabaseTooNew, InvalidInput, OutOfSpace, StoreBusy
 
-HEAD = "0001"
+HEAD = "0002"
 """Newest migration; a test holds it to the migrations folder."""
 
 BUSY_TIMEOUT_S = 30

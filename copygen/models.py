@@ -295,6 +295,29 @@ class Finding(SQLModel, table=True):
     end: int
     message: str
     suggestion: str
+    waived_by: str | None = Field(
+        default=None, foreign_key="waiver.id", description="The exception that covers it."
+    )
+
+
+class Waiver(SQLModel, table=True):
+    """An exception: from now on, findings of this rule over these words of this brand don't count.
+
+    Only its revocation is ever added. `phrase` is normalised (`guardrails.waivers.phrase`).
+    """
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    brand_slug: str = Field(foreign_key="brand.slug", index=True)
+    check: str
+    rule: str
+    phrase: str
+    variant_id: str = Field(foreign_key="variant.id", description="Where it was found.")
+    user_id: str = Field(foreign_key="user_account.id")
+    reason: str
+    created_at: datetime = Field(default_factory=now, sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    revoked_by: str | None = Field(default=None, foreign_key="user_account.id")
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Decision(SQLModel, table=True):

@@ -175,6 +175,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.home / 'copygen.sqlite'}"
 
     @property
+    def policies(self) -> Path:
+        """Folder of the brands' own policies, `SLUG.yaml` each."""
+        return self.home / "policies"
+
+    @property
     def workflows_url(self) -> str:
         """SQLAlchemy URL of the workflow engine's own tables."""
         return self.database_url or f"sqlite:///{self.home / 'workflows.sqlite'}"

@@ -268,7 +268,9 @@ class Worker:
             if self._progress is not None:
                 self._progress(batch_id, job.segment.name, done, planned)
 
-        stream = self.load().write(work.brand, work.brief, work.jobs, work.seed, progress)
+        stream = self.load().write(
+            work.brand, work.brief, work.jobs, work.seed, progress, work.waivers
+        )
         # Closed at once, however this ends: the model must not go on beside the next batch.
         with closing(stream), suppress(_Cancelled):
             for job, written in stream:

@@ -21,6 +21,7 @@ from guardrails.types import (
     Report,
     Segment,
 )
+from guardrails.waivers import Waiver
 
 __all__ = [
     "Brand",
@@ -36,4 +37,5 @@ __all__ = [
     "PolicyError",
     "Report",
     "Segment",
+    "Waiver",
 ]

@@ -84,10 +84,12 @@ def answer(identifier: Any, report: Report) -> dict[str, Any]:
         "id": identifier,
         "verdict": report.verdict,
         "findings": [
-            {name: getattr(finding, name) for name in finding.__slots__}
+            {name: getattr(finding, name) for name in finding.__slots__ if name != "waived_by"}
             for finding in report.findings
         ],
         "scores": dict(report.scores),
+        "outcomes": dict(report.outcomes),
+        "demanded": list(report.demanded),
         "not_applicable": report.names("not_applicable"),
         "not_run": report.names("not_run"),
     }

@@ -7,9 +7,8 @@ the length of the text.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -233,22 +232,20 @@ class CompiledRule:
 
 
 class Library:
-    """All packs, compiled, and the sectors they know.
+    """All packs, compiled, and the sectors they know. `own` are packs beside the packaged ones.
 
     Raises:
         PolicyError: two rules have one id, or a rule names a sector that no pack has.
     """
 
-    def __init__(self, packs: Mapping[str, Pack]) -> None:
+    def __init__(self, packs: Mapping[str, Pack], own: Mapping[str, Pack] | None = None) -> None:
+        # Apart, so that an alias of a pack of one's own takes no word away from a packaged one.
+        self._aliases = [_aliases(packs.values()), _aliases((own or {}).values())]
+        packs = {**packs, **(own or {})}
         self.rules = [
             CompiledRule(rule, pack, file) for file, pack in packs.items() for rule in pack.rules
         ]
-        self._aliases: dict[tuple[str, ...], set[str]] = {}
-        for pack in packs.values():
-            for sector, aliases in pack.sectors.items():
-                for alias in (sector, *aliases):
-                    self._aliases.setdefault(_words(alias), set()).add(sector)
-        known = {sector for sectors in self._aliases.values() for sector in sectors}
+        known = {sector for pack in packs.values() for sector in pack.sectors}
         seen: set[str] = set()
         for file, pack in packs.items():
             for rule in pack.rules:
@@ -261,27 +258,34 @@ class Library:
                             f"Rule pack {file}: rule {rule.id}: sectors: no pack has {sector!r}."
                         )
 
-    @cached_property
-    def _longest_first(self) -> list[tuple[str, ...]]:
-        return sorted(self._aliases, key=len, reverse=True)
-
     def sectors(self, text: str) -> frozenset[str]:
         """The sectors that `text`, a brand's own word for its trade, names; none if unknown.
 
         A longer alias takes its words away from shorter ones: a food bank is no bank.
         """
-        words: list[str | None] = [*_words(text)]
         found: set[str] = set()
-        for alias in self._longest_first:
-            for start in range(len(words) - len(alias) + 1):
-                if tuple(words[start : start + len(alias)]) == alias:
-                    found |= self._aliases[alias]
-                    words[start : start + len(alias)] = [None] * len(alias)
+        for aliases in self._aliases:
+            words: list[str | None] = [*_words(text)]
+            for alias, sectors in aliases.items():
+                for start in range(len(words) - len(alias) + 1):
+                    if tuple(words[start : start + len(alias)]) == alias:
+                        found |= sectors
+                        words[start : start + len(alias)] = [None] * len(alias)
         return frozenset(found)
 
 
-def load(folder: Path | None = None) -> Library:
-    """Read the packs in `folder`, or the packaged ones.
+def _aliases(packs: Iterable[Pack]) -> dict[tuple[str, ...], set[str]]:
+    """The sectors that each alias of `packs` stands for, the longest alias first."""
+    found: dict[tuple[str, ...], set[str]] = {}
+    for pack in packs:
+        for sector, aliases in pack.sectors.items():
+            for alias in (sector, *aliases):
+                found.setdefault(_words(alias), set()).add(sector)
+    return dict(sorted(found.items(), key=lambda each: -len(each[0])))
+
+
+def load(folder: Path | None = None, own: Mapping[str, bytes] | None = None) -> Library:
+    """Read the packs in `folder`, or the packaged ones, and those of `own`: contents by file.
 
     Raises:
         PolicyError: a pack can't be read or used; the message names the file, the rule and the key.
@@ -292,7 +296,10 @@ def load(folder: Path | None = None) -> Library:
     )
     if not files:
         raise PolicyError(f"Rule packs: {root} holds no .yaml file. Install the package again.")
-    return Library({each.name: _read(each.name, each.read_bytes()) for each in files})
+    return Library(
+        {each.name: _read(each.name, each.read_bytes()) for each in files},
+        {file: _read(file, content) for file, content in (own or {}).items()},
+    )
 
 
 def _read(file: str, content: bytes) -> Pack:

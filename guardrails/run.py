@@ -5,12 +5,16 @@ import threading
 import unicodedata
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from guardrails.checks import build
 from guardrails.embeddings import Embedder
 from guardrails.errors import GuardrailsError
-from guardrails.policy import Policy
-from guardrails.types import Check, Finding, Item, Outcome, Report, Result
+from guardrails.policy import CheckPolicy, Policy
+from guardrails.strictness import hold
+from guardrails.types import Brand, Check, Finding, Item, Outcome, Report, Result
+from guardrails.waivers import Waiver, waived
 
 logger = logging.getLogger(__name__)
 
@@ -25,35 +29,64 @@ class Guardrails:
         """Build the checks that `policy` (by default the packaged one) names, or take `checks`.
 
         Raises:
-            PolicyError: the policy names an unknown check or option.
+            PolicyError: the policy names an unknown check, option or rule, or a check can't be
+                made: an option has no sense, a trained head is missing.
         """
         self.policy = policy or Policy.load()
-        self._checks = build(self.policy.file, Embedder()) if checks is None else list(checks)
+        self._embedder = Embedder()
+        self._checks = build(self.policy, self._embedder) if checks is None else list(checks)
 
-    def check(self, items: Sequence[Item]) -> list[Report]:
-        """Judge `items`: one report each, in order. Nothing raises: a check that fails blocks."""
+    def under(self, policy: Policy, brand: Brand) -> "Guardrails":
+        """Guardrails of `policy`, the own one of `brand`, which may only be stricter than this one.
+
+        Raises:
+            PolicyError: it is laxer, or can't be used.
+        """
+        mine = {check.name: check for check in self._checks}
+        same = {
+            name: check
+            for name, check in mine.items()
+            if name in policy.file.checks and name in self.policy.file.checks
+            if policy.file.checks[name].options == self.policy.file.checks[name].options
+            if policy.packs == self.policy.packs
+        }
+        checks = build(policy, self._embedder, same)
+        hold(policy, {check.name: check for check in checks}, self.policy, mine, brand)
+        return Guardrails(policy, checks)
+
+    def check(self, items: Sequence[Item], waivers: Sequence[Waiver] = ()) -> list[Report]:
+        """Judge `items`: one report each, in order. Nothing raises: a check that fails blocks.
+
+        A finding that one of `waivers` covers stays in its report, marked, and does not count.
+        """
         findings: list[list[Finding]] = [_empty_text(item) for item in items]
         scores: list[dict[str, object]] = [{} for _ in items]
         outcomes: list[dict[str, Outcome]] = [
             {TEXT: "found" if found else "passed"} for found in findings
         ]
         for check in self._checks:
-            demanded = self._demanded(check.name)
+            entry = self.policy.file.checks.get(check.name, CheckPolicy())
             for index, result in enumerate(self._run(check, items)):
-                if result is None or (demanded and not result.applicable):
+                if result is None or (entry.demanded and not result.applicable):
                     outcomes[index][check.name] = "not_run"
                     continue
-                findings[index] += result.findings
+                findings[index] += _graded(result.findings, entry)
                 scores[index].update(result.scores)
                 outcomes[index][check.name] = _outcome(result)
+        if waivers:
+            at = datetime.now(UTC)
+            findings = [
+                waived(found, item, waivers, self.policy.file.checks, at)
+                for found, item in zip(findings, items, strict=True)
+            ]
+        demanded = [name for name, entry in self.policy.file.checks.items() if entry.demanded]
+        for outcome in outcomes:
+            for name in demanded:
+                outcome.setdefault(name, "not_run")
         return [
-            Report(tuple(found), score, outcome, self.policy.sha256)
+            Report(tuple(found), score, outcome, self.policy.sha256, (TEXT, *demanded))
             for found, score, outcome in zip(findings, scores, outcomes, strict=True)
         ]
-
-    def _demanded(self, name: str) -> bool:
-        entry = self.policy.file.checks.get(name)
-        return entry is not None and entry.demanded
 
     def _run(self, check: Check, items: Sequence[Item]) -> list[Result | None]:
         """Results of one check; None where it crashed or timed out.
@@ -90,6 +123,15 @@ def _answer(future: "Future[list[Result]]", check: Check, items: Sequence[Item])
         future.set_result(check.run(items))
     except BaseException as error:
         future.set_exception(error)
+
+
+def _graded(findings: list[Finding], policy: CheckPolicy) -> list[Finding]:
+    """`findings` with the severities that the policy gives their rules."""
+    if not policy.severities:
+        return findings
+    return [
+        replace(each, severity=policy.severities.get(each.rule, each.severity)) for each in findings
+    ]
 
 
 def _outcome(result: Result) -> Outcome:

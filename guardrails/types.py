@@ -5,10 +5,10 @@ everything may be missing, since a filter meets briefs of many makes; whoever ow
 (a service) is stricter in types of its own that derive from these.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -115,7 +115,8 @@ class Finding:
     """One thing a check found.
 
     `start` and `end` count code points in the field as it was given; `start == end` points at a
-    place and not at words (something is missing).
+    place and not at words (something is missing). `waived_by` is the id of the exception that covers
+    it: then it counts for no verdict.
     """
 
     check: str
@@ -126,6 +127,7 @@ class Finding:
     end: int
     message: str
     suggestion: str = ""
+    waived_by: str | None = None
 
 
 @dataclass(slots=True)
@@ -147,30 +149,82 @@ class Check(Protocol):
 
     name: str
 
+    @property
+    def rules(self) -> Collection[str]:
+        """Every rule that its findings may name."""
+        ...
+
     def run(self, items: Sequence[Item]) -> list[Result]:
         """Judge `items`; the answer has as many results, in the same order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """The value that an option of a check works with, and the side on which the check is laxer.
+
+    A number is laxer when it is `higher` or `lower`, a set when it holds `fewer`. A number lies
+    between `least` and `most`.
+    """
+
+    value: float | frozenset[str]
+    laxer: Literal["higher", "lower", "fewer"]
+    least: float = 0.0
+    most: float = 1.0
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """A check that has options."""
+
+    def options(self, brand: Brand) -> Mapping[str, Option]:
+        """All its options by name, as they work for a text of `brand`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """All that the checks of a policy said of one item."""
+    """All that the checks of a policy said of one item: an outcome for each check.
+
+    `demanded` names the checks without whose judgement the policy lets no text through.
+    """
 
     findings: tuple[Finding, ...]
     scores: Mapping[str, Any]
     outcomes: Mapping[str, Outcome]
     policy_hash: str
+    demanded: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
         """block where a check did not run or found something to block; else review; else pass."""
-        if "not_run" in self.outcomes.values():
-            return "block"
-        severities = {finding.severity for finding in self.findings}
-        if "block" in severities:
-            return "block"
-        return "review" if severities else "pass"
+        return verdict(self.findings, self.outcomes, self.demanded)
 
     def names(self, outcome: Outcome) -> list[str]:
         """The checks that ended with `outcome`, in the order they ran."""
         return [name for name, each in self.outcomes.items() if each == outcome]
+
+
+class Judged(Protocol):
+    """What counts of a finding for a verdict; stored findings have it too."""
+
+    @property
+    def severity(self) -> str: ...
+
+    @property
+    def waived_by(self) -> str | None: ...
+
+
+def verdict(
+    findings: Iterable[Judged], outcomes: Mapping[str, str], demanded: Iterable[str]
+) -> Verdict:
+    """block where a check did not run, a demanded one did not judge, or something found blocks;
+    else review where something was found; else pass. What an exception covers does not count."""
+    if "not_run" in outcomes.values():
+        return "block"
+    if any(outcomes.get(name) not in ("passed", "found") for name in demanded):
+        return "block"
+    severities = {each.severity for each in findings if each.waived_by is None}
+    if "block" in severities:
+        return "block"
+    return "review" if severities else "pass"

@@ -65,7 +65,7 @@ def notes_of(findings: Iterable[Finding], subject: str, preview: str) -> list[No
                 start,
                 end,
                 text[start:end],
-                finding.message,
+                finding.message + (" (excepted)" if finding.waived_by else ""),
                 finding.suggestion,
             )
         )

@@ -26,8 +26,9 @@ from copygen.models import (
     now,
     text_sha256,
 )
-from copygen.services import audit, brands, overview
+from copygen.services import audit, brands, exceptions, overview
 from copygen.services.writing import MAX_SEED, Job, Source, Written, text_hash
+from guardrails import Waiver
 
 SEEDS_PER_SEGMENT = 100_000
 """Distance of the segments' first seeds: more than a segment ever takes."""
@@ -41,6 +42,7 @@ class Work:
     brief: schemas.Brief
     seed: int
     jobs: list[Job]
+    waivers: list[Waiver]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +205,9 @@ def work(session: Session, batch_id: str) -> Work:
     """What is left to write of a batch: no jobs where it doesn't run."""
     batch = get(session, batch_id)
     running = batch.state == BatchState.RUNNING
+    brand = schemas.Brand.model_validate(batch.brand_document)
     return Work(
-        schemas.Brand.model_validate(batch.brand_document),
+        brand,
         schemas.Brief.model_validate(session.get_one(Brief, batch.brief_id).document),
         batch.seed,
         [
@@ -216,6 +219,7 @@ def work(session: Session, batch_id: str) -> Work:
             for segment in _segments(session, batch_id)
             if running and segment.state in (BatchState.QUEUED, BatchState.RUNNING)
         ],
+        exceptions.active(session, brand.slug),
     )
 
 
@@ -253,7 +257,11 @@ def store(session: Session, brief: schemas.Brief, job: Job, written: Written) ->
             preview=scored.preview,
             sha256=text_sha256(scored.subject, scored.preview),
             verdict=report.verdict,
-            report={"scores": dict(report.scores), "outcomes": dict(report.outcomes)},
+            report={
+                "scores": dict(report.scores),
+                "outcomes": dict(report.outcomes),
+                "demanded": list(report.demanded),
+            },
             provenance=provenance,
             state=VariantState.BLOCKED if blocked else VariantState.PENDING,
             expires_at=brief.offer.ends if brief.offer else None,
@@ -342,7 +350,8 @@ def results(session: Session, batch_id: str) -> list[dict[str, Any]]:
             "preview": each.variant.preview,
             "verdict": each.variant.verdict,
             "findings": [
-                finding.model_dump(exclude={"id", "variant_id"}) for finding in each.findings
+                finding.model_dump(exclude={"id", "variant_id"}, exclude_none=True)
+                for finding in each.findings
             ],
             "state": str(each.variant.state),
             "provenance": each.variant.provenance,

@@ -23,6 +23,7 @@ from copygen.models import (
     User,
     Variant,
     VariantState,
+    Waiver,
     now,
     text_sha256,
 )
@@ -93,7 +94,7 @@ class Detail:
 def queue(session: Session, filters: Filters, *, offset: int = 0, limit: int = 50) -> Queue:
     """Pending variants, oldest first."""
     found = sa.select(sa.func.count()).where(col(Finding.variant_id) == Variant.id)
-    joined = _joined(
+    joined = placed(
         sa.select(Variant, Brief, Segment, found.correlate(Variant).scalar_subquery())
     ).where(col(Variant.state) == VariantState.PENDING)
     everything = joined
@@ -142,7 +143,7 @@ def following(session: Session, filters: Filters, variant_id: str) -> str | None
     if here is None:
         return rows[0].id if rows else None
     later = (
-        _joined(sa.select(col(Variant.id)))
+        placed(sa.select(col(Variant.id)))
         .where(col(Variant.state) == VariantState.PENDING)
         .where(
             sa.tuple_(col(Variant.created_at), col(Variant.id))
@@ -168,7 +169,7 @@ def detail(session: Session, variant_id: str, *, lock: bool = False) -> Detail:
     Raises:
         NotFound: there is no such variant.
     """
-    query = _joined(sa.select(Variant, Slot, Segment, Batch, Brief))
+    query = placed(sa.select(Variant, Slot, Segment, Batch, Brief))
     query = query.where(col(Variant.id) == variant_id)
     if lock:
         query = query.with_for_update(of=Variant)
@@ -210,19 +211,16 @@ def decide(
     Raises:
         Forbidden: the account decides nothing, or requested the batch itself.
         InvalidInput: a rejection or revocation without a reason.
-        Conflict: it was decided already, its text is another, or its offer has ended.
+        Conflict: it was decided already, its text is another, its offer has ended, or so has an
+            exception without which it would be blocked.
     """
     if user.role not in DECIDERS or not user.active:
         raise Forbidden("Only a reviewer decides on variants.")
     if kind not in NEXT_STATE:
         raise InvalidInput(f"decision: {kind} can't be decided here.", field="decision")
-    reason = reason.strip()
+    reason = told(reason)
     if kind != DecisionKind.APPROVE and not reason:
         raise InvalidInput(f"reason: say why, to {kind}.", field="reason")
-    if any(unicodedata.category(each) in ("Cc", "Cs") and not each.isspace() for each in reason):
-        raise InvalidInput("reason: holds a control character; take it out.", field="reason")
-    if len(reason) > 1000:
-        raise InvalidInput("reason: at most 1,000 characters.", field="reason")
     found = detail(session, variant_id, lock=True)
     variant = found.variant
     if kind == DecisionKind.APPROVE and found.batch.requested_by == user.id:
@@ -234,6 +232,11 @@ def decide(
     if kind == DecisionKind.APPROVE and variant.expires_at and variant.expires_at <= now():
         raise Conflict(
             f"The offer ended on {variant.expires_at:%d %B %Y}: it would never be sent. Reject it."
+        )
+    ended = _ended_exception(session, variant_id) if kind == DecisionKind.APPROVE else None
+    if ended:
+        raise Conflict(
+            f"The exception {ended} kept this from being blocked, and is in force no more. Reject it."
         )
     decision = Decision(
         variant_id=variant.id, user_id=user.id, kind=kind, reason=reason, sha256=sha256
@@ -255,6 +258,31 @@ def decide(
     return variant
 
 
+def _ended_exception(session: Session, variant_id: str) -> str | None:
+    """An exception from what blocks, of a variant's report, that was revoked or has expired."""
+    return session.exec(
+        select(Waiver.id)
+        .join(Finding, col(Finding.waived_by) == Waiver.id)
+        .where(Finding.variant_id == variant_id, Finding.severity == "block")
+        .where(sa.or_(col(Waiver.revoked_at).is_not(None), col(Waiver.expires_at) <= now()))
+        .limit(1)
+    ).first()
+
+
+def told(reason: str) -> str:
+    """A reason as it is stored.
+
+    Raises:
+        InvalidInput: it is too long, or holds control characters.
+    """
+    reason = reason.strip()
+    if any(unicodedata.category(each) in ("Cc", "Cs") and not each.isspace() for each in reason):
+        raise InvalidInput("reason: holds a control character; take it out.", field="reason")
+    if len(reason) > 1000:
+        raise InvalidInput("reason: at most 1,000 characters.", field="reason")
+    return reason
+
+
 def expired(session: Session) -> Sequence[Variant]:
     """Move pending and approved variants whose offer has ended to expired; those it moved."""
     rows = session.exec(
@@ -271,7 +299,7 @@ def expired(session: Session) -> Sequence[Variant]:
     return rows
 
 
-def _joined(query: Any) -> Any:
+def placed(query: Any) -> Any:
     """`query` over variants with their slot, segment, batch and brief."""
     return (
         query.select_from(Variant)

@@ -19,7 +19,8 @@ from copygen.generation.parsing import hopeless, parse
 from copygen.generation.selection import Scored, choose, choose_blocked, score
 from copygen.prompts import Prompt
 from copygen.schemas import Brand, Brief, Segment
-from guardrails import Guardrails, Item, MergeTag
+from copygen.services import policies
+from guardrails import Guardrails, Item, MergeTag, Policy, Waiver
 from guardrails import types as plain
 
 CANDIDATES_PER_VARIANT = 6
@@ -75,12 +76,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """All that writing takes: a generator, the guardrails, the prompts."""
+    """All that writing takes: a generator, the guardrails, the prompts, brands' own policies."""
 
     generator: Generator
     guardrails: Guardrails
     prompts: Path
     sampling: Sampling = field(default_factory=Sampling)
+    policies: Path | None = None
 
     def write(
         self,
@@ -89,18 +91,21 @@ class Writer:
         jobs: Sequence[Job],
         seed: int,
         progress: Progress | None = None,
+        waivers: Sequence[Waiver] = (),
     ) -> Stream[tuple[Job, Written], None, None]:
         """Each job as it ends, with `brief.variants` variants: fewer where the model gives no more.
 
         All are written in one stream, in their order, so that the next one's candidates fill the
         places that come free. What a job comes to depends on no other job. `seed` draws what is
-        the same for all of them.
+        the same for all of them. `waivers` are the exceptions in force for the brand.
 
         Raises:
-            InvalidInput: the model doesn't write the brief's language.
+            InvalidInput: the model doesn't write the brief's language, or the brand's own policy
+                can't be used.
             GenerationFailed: not one of a job's candidates was well-formed, or the model broke off.
         """
-        self.accept(brief)
+        guardrails = self.accept(brand, brief)
+        check = partial(guardrails.check, waivers=waivers)
         prompt = Prompt.load(self.prompts, self.generator.identity.prompt)
         brand_prompt = Prompt.load(self.prompts, "brand").render({"brand": brand})
         cut_off = partial(hopeless, brief.limits)
@@ -122,7 +127,7 @@ class Writer:
                     progress(draft.job, draft.came, draft.asked)
                 if draft.came < draft.asked:
                     continue
-                draft.scored += self._scored(draft, brand_prompt, brand, brief)
+                draft.scored += self._scored(draft, brand_prompt, brand, brief, check)
                 chosen = choose(draft.scored, wanted)
                 missing = wanted - len(chosen)
                 more = min(missing * CANDIDATES_PER_VARIANT, limit - draft.asked)
@@ -133,16 +138,17 @@ class Writer:
                     raise GenerationFailed(self._nothing(draft, brief))
                 chosen += choose_blocked(draft.scored, missing)
                 del drafts[request.key]
-                yield draft.job, self._written(draft, chosen, prompt)
+                yield draft.job, self._written(draft, chosen, prompt, guardrails.policy)
         finally:
             if isinstance(stream, Stream):
                 stream.close()
 
-    def accept(self, brief: Brief) -> None:
-        """Hold a brief to what the model can do.
+    def accept(self, brand: Brand, brief: Brief) -> Guardrails:
+        """Hold a brief to what the model can do; the guardrails for its brand.
 
         Raises:
-            InvalidInput: the model doesn't write the brief's language.
+            InvalidInput: the model doesn't write the brief's language, or the brand's own policy
+                can't be used.
         """
         if self.generator.identity.adapter and not brief.language.startswith("en"):
             raise InvalidInput(
@@ -150,9 +156,15 @@ class Writer:
                 "Name a model of that language in COPYGEN_MODEL.",
                 field="language",
             )
+        return policies.for_brand(self.guardrails, self.policies, brand)
 
     def _scored(
-        self, draft: "_Draft", brand_prompt: str, brand: Brand, brief: Brief
+        self,
+        draft: "_Draft",
+        brand_prompt: str,
+        brand: Brand,
+        brief: Brief,
+        check: Callable[[Sequence[Item]], list[plain.Report]],
     ) -> list[Scored]:
         """The well-formed ones of a draft's new candidates that it has not yet, judged and scored."""
         segment = draft.job.segment
@@ -166,7 +178,7 @@ class Writer:
         if not kept:
             return []
         items = [Item(subject, preview, brief, segment, brand) for _, subject, preview in kept]
-        reports = self.guardrails.check(items)
+        reports = check(items)
         baselines = self.generator.likelihood(
             brand_prompt, [candidate.text for candidate, *_ in kept]
         )
@@ -177,9 +189,10 @@ class Writer:
             )
         ]
 
-    def _written(self, draft: "_Draft", chosen: list[Scored], prompt: Prompt) -> Written:
+    def _written(
+        self, draft: "_Draft", chosen: list[Scored], prompt: Prompt, policy: Policy
+    ) -> Written:
         text = draft.first.prompt
-        policy = self.guardrails.policy
         made_by = {
             "generator": self.generator.identity.record(),
             "prompt": {
@@ -195,7 +208,13 @@ class Writer:
             },
         }
         provenance = [
-            {**made_by, "seed": each.seed, "score": round(each.score, 4)} for each in chosen
+            {
+                **made_by,
+                "exceptions": _applied(each.report),
+                "seed": each.seed,
+                "score": round(each.score, 4),
+            }
+            for each in chosen
         ]
         return Written(chosen, provenance, text, draft.asked, time.monotonic() - draft.began)
 
@@ -206,6 +225,11 @@ class Writer:
             f"{brief.limits.subject} and {brief.limits.preview} characters. "
             "Take another model or prompt, or raise the limits."
         )
+
+
+def _applied(report: plain.Report) -> list[str]:
+    """Ids of the exceptions that cover findings of `report`."""
+    return sorted({each.waived_by for each in report.findings if each.waived_by is not None})
 
 
 @dataclass(slots=True)

@@ -1,12 +1,12 @@
 """Whether a text sounds like the brand: likeness to its example lines in wording and style."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from guardrails.embeddings import Encoder, plain
 from guardrails.learned.heads import Head
 from guardrails.learned.style import styles
 from guardrails.learned.voice import Lines, VoiceHead, nearest, unlike
-from guardrails.types import Brand, Finding, Item, Result
+from guardrails.types import Brand, Finding, Item, Option, Result
 
 MOST_LINES = 64
 """Example lines of each kind that are looked at: beyond, they change nothing but the time."""
@@ -20,6 +20,7 @@ class BrandVoice:
     """
 
     name = "brand_voice"
+    rules = frozenset({"off_voice"})
 
     def __init__(self, embedder: Encoder, *, threshold: float | None = None) -> None:
         """Load the trained head.
@@ -30,6 +31,14 @@ class BrandVoice:
         self._embedder = embedder
         self._model = VoiceHead(Head.load("brand_voice"))
         self._threshold = threshold
+
+    def options(self, brand: Brand) -> Mapping[str, Option]:
+        """The threshold for `brand`: training chose one with off_voice lines and one without."""
+        return {"threshold": Option(self._bound(bool(_examples(brand)[1])), "lower")}
+
+    def _bound(self, has_off: bool) -> float:
+        chosen = self._threshold
+        return self._model.threshold(has_off) if chosen is None else float(chosen)
 
     def run(self, items: Sequence[Item]) -> list[Result]:
         """Judge `items`; `scores["brand_voice"]` is between 0 (off voice) and 1 (on voice)."""
@@ -60,8 +69,7 @@ class BrandVoice:
     def _result(self, item: Item, brand: Brand, own: Lines, on: Lines, off: Lines) -> Result:
         probability = self._model.probability(own, on, off)
         result = Result(scores={"brand_voice": round(probability, 4)})
-        threshold = self._model.threshold(len(off) > 0)
-        if probability >= (threshold if self._threshold is None else self._threshold):
+        if probability >= self._bound(len(off) > 0):
             return result
         fields = [(name, text) for name, text in item.fields() if plain(text)]
         alone = [self._model.probability(own.at([i]), on, off) for i in range(len(fields))]

@@ -7,16 +7,30 @@ of a text that is shouted, padded, repeated or cut off.
 import itertools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from guardrails.checks.merge_tags import fill, tags
 from guardrails.leftovers import RULES
 from guardrails.text import Normalised, normalise
-from guardrails.types import FieldName, Finding, Item, Limits, Result, Segment, Severity
+from guardrails.types import (
+    Brand,
+    FieldName,
+    Finding,
+    Item,
+    Limits,
+    MergeTag,
+    Option,
+    Result,
+    Segment,
+    Severity,
+)
 
 MAX_SUBJECT, MAX_PREVIEW = 50, 90
 """Lengths in characters that fit most mail clients, used where there is no brief."""
+
+LONGEST = 1000
+"""Most characters that a policy may allow: no mail client shows more."""
 
 SHOUTED_LETTERS = 10
 """Capitals from which a line is shouted (Stalwart's rule: 10 letters and more than one word)."""
@@ -52,9 +66,21 @@ class Format:
 
     name = "format"
 
+    @property
+    def rules(self) -> frozenset[str]:
+        """Every rule that its findings may name."""
+        return _RULES
+
     def __init__(self, max_subject: int = MAX_SUBJECT, max_preview: int = MAX_PREVIEW) -> None:
         """Take the lengths (characters) to hold texts to that come without a brief."""
         self._limits = Limits(subject=max_subject, preview=max_preview)
+
+    def options(self, brand: Brand) -> Mapping[str, Option]:  # noqa: ARG002
+        """The lengths allowed without a brief."""
+        return {
+            "max_subject": Option(float(self._limits.subject), "higher", 1, LONGEST),
+            "max_preview": Option(float(self._limits.preview), "higher", 1, LONGEST),
+        }
 
     def run(self, items: Sequence[Item]) -> list[Result]:
         """Judge each text. Always applicable."""
@@ -168,6 +194,16 @@ _CHARACTERS: dict[str, tuple[Severity, str, str]] = {
     "hidden_in_word": ("block", "A word holds a hidden character.", "Type the word again."),
     "invisible": ("review", "There are characters that can't be seen.", "Take them out."),
 }
+
+
+_RULES = frozenset(
+    (
+        *(rule.id for rule in RULES),
+        *_CHARACTERS,
+        *("broken_character", "too_long", "long_value", "no_words", "edge_space", "exclamations"),
+        *("shouting", "repeated_words", "address", "repeats_subject"),
+    )
+)
 
 
 def _kind(text: str, index: int) -> str | None:
@@ -287,6 +323,8 @@ def _same(add: _Adder, subject: str) -> None:
         add("repeats_subject", "review", 0, len(add.text), message, "Use it to say one thing more.")
 
 
+_LONG_NAME = Segment(merge_tags={"name": MergeTag(fallback="you", longest="x" * 50)})
+
 EXAMPLES_PASS = [
     Item("The first lambswool of the season", "Six undyed colours, and 15% off until Tuesday."),
     Item("That's it, it's Friday!", "Here are 4 ways to wear linen – one for every day"),
@@ -294,6 +332,7 @@ EXAMPLES_PASS = [
 ]
 EXAMPLES_FAIL = [
     (Item("x" * 51), "too_long"),
+    (Item('{{ name | default: "you" }}, look', segment=_LONG_NAME), "long_value"),
     (Item("Two\nlines"), "line_break"),
     (Item("A bell\a"), "control_character"),
     (Item("Half \ud83d"), "lone_surrogate"),

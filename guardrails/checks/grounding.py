@@ -40,6 +40,12 @@ class Grounding:
     """Holds every claim of a text against its brief; without a brief it is not applicable."""
 
     name = "grounding"
+    rules = frozenset(
+        (
+            *("number", "price", "percentage", "date", "code", "name", "implied_change"),
+            *("superlative", *(each.rule for each in (*ASSERTIONS, *BENEFITS))),
+        )
+    )
 
     def run(self, items: Sequence[Item]) -> list[Result]:
         """Judge `items`; a brief that several of them share is parsed once.

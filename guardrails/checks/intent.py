@@ -6,7 +6,7 @@ import numpy as np
 
 from guardrails.embeddings import Encoder, plain
 from guardrails.learned.heads import DISALLOWED, INTENTS, Array, Head, Intents, Texts
-from guardrails.types import Brief, FieldName, Finding, Item, Result, Severity
+from guardrails.types import Brand, Brief, FieldName, Finding, Item, Option, Result, Severity
 
 MESSAGES: Mapping[str, str] = {
     "deceptive_reply": "This reads like an answer or a personal message that never was",
@@ -50,6 +50,7 @@ class IntentCheck:
     """
 
     name = "intent"
+    rules = frozenset((*DISALLOWED, "mismatch"))
 
     def __init__(
         self,
@@ -70,6 +71,14 @@ class IntentCheck:
         self._block = chosen["block"] if block is None else block
         self._review = chosen["review"] if review is None else review
         self._mismatch = chosen["mismatch"] if mismatch is None else mismatch
+
+    def options(self, brand: Brand) -> Mapping[str, Option]:  # noqa: ARG002
+        """The three bounds."""
+        return {
+            "block": Option(float(self._block), "higher"),
+            "review": Option(float(self._review), "higher"),
+            "mismatch": Option(float(self._mismatch), "higher"),
+        }
 
     def run(self, items: Sequence[Item]) -> list[Result]:
         """Judge `items`; `scores["intent"]` holds a probability for each of the 14 labels.

@@ -18,13 +18,13 @@ Which rules hold:
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, lru_cache
 
 from guardrails.packs import ALL, NEAR, CompiledRule, Library, load
 from guardrails.text import Normalised, normalise
-from guardrails.types import Brand, Brief, Finding, Item, Offer, Result, Severity
+from guardrails.types import Brand, Brief, Finding, Item, Offer, Option, Result, Severity
 
 MAX_PER_RULE = 3
 """Findings of one rule in one field: enough to show the fault, few enough to read."""
@@ -67,8 +67,9 @@ SUGGESTIONS = {
 class Legal:
     """The legal check. `packs` limits it to the packs of these names; by default all are used.
 
-    The rules are compiled at the first run: that takes half a second, and whoever generates copy
-    has none to check yet when it starts.
+    `own` are packs beside the packaged ones: their contents by file. Without them the rules are
+    compiled at the first run: that takes half a second, and whoever generates copy has none to
+    check yet when it starts.
 
     Raises:
         PolicyError: a rule pack can't be used.
@@ -77,17 +78,36 @@ class Legal:
 
     name = "legal"
 
-    def __init__(self, *, packs: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, *, packs: Sequence[str] | None = None, own: Mapping[str, bytes] | None = None
+    ) -> None:
         self._packs = None if packs is None else frozenset(packs)
-        if self._packs is not None:
+        self._own = own
+        if packs is not None or own:
             known = sorted({rule.pack for rule in self._library.rules})
-            for name in self._packs.difference(known):
+            for name in (self._packs or frozenset()).difference(known):
                 raise TypeError(f"packs: {name!r} is unknown. Known: {', '.join(known)}.")
         self._scope = lru_cache(maxsize=1024)(self._find_scope)
 
     @cached_property
     def _library(self) -> Library:
-        return load()
+        return load(own=self._own)
+
+    @property
+    def rules(self) -> frozenset[str]:
+        """Every rule of the packs, used or not."""
+        return frozenset(rule.rule.id for rule in self._library.rules)
+
+    def options(self, brand: Brand) -> Mapping[str, Option]:
+        """The packs in use that hold in the brand's jurisdictions, whatever its sector."""
+        places = tuple(brand.jurisdictions)
+        held = {
+            rule.pack
+            for rule in self._library.rules
+            if (self._packs is None or rule.pack in self._packs)
+            and holds(rule.rule.jurisdictions, places)
+        }
+        return {"packs": Option(frozenset(held), "fewer")}
 
     def run(self, items: Sequence[Item]) -> list[Result]:
         """Judge `items`: one result each, in order, always applicable."""

@@ -92,6 +92,12 @@ class MergeTags:
     """
 
     name = "merge_tags"
+    rules = frozenset(
+        (
+            *("not_canonical", "other_dialect", "unbalanced", "unknown_tag", "empty_fallback"),
+            *("fallback_differs", "clumsy_fallback", "no_fallback", "template_code", "filter"),
+        )
+    )
 
     def run(self, items: Sequence[Item]) -> list[Result]:
         """Judge each text. Always applicable: a text without tags passes."""

@@ -24,6 +24,7 @@ class Phrases:
     to review. Not applicable without a brand and a brief."""
 
     name = "phrases"
+    rules = frozenset({"banned_phrase", "must_avoid", "preferred"})
 
     def run(self, items: Sequence[Item]) -> list[Result]:
         """Judge each text by its own brand and brief."""

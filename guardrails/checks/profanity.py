@@ -24,6 +24,7 @@ class Profanity:
     """
 
     name = "profanity"
+    rules = frozenset({"strong", "mild", "name", "in_name"})
 
     def __init__(self) -> None:
         self._lexicon = lexicon.load()

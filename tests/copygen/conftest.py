@@ -132,7 +132,8 @@ class Desk:
         work = self.work(batch_id)
         jobs = [job for job in work.jobs if not names or job.segment.name in names]
         stored = []
-        for job, written in writer.write(work.brand, work.brief, jobs, work.seed):
+        stream = writer.write(work.brand, work.brief, jobs, work.seed, waivers=work.waivers)
+        for job, written in stream:
             with self.database.write() as session:
                 assert batches.begin_segment(session, job.id)
                 stored.append(batches.store(session, work.brief, job, written))

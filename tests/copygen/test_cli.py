@@ -215,3 +215,11 @@ def test_generate_writes_json_and_the_copy_can_be_made_again(
         assert json.loads(again.stdout) == {
             "same": True, "subject": each["subject"], "preview": each["preview"],
         }  # fmt: skip
+
+
+def test_exceptions_are_listed_and_an_unknown_one_is_named(tmp_path: Path) -> None:
+    assert run("exceptions", "list", "--json", home=tmp_path).stdout == "[]\n"
+    run("user", "add", "rita@example.com", "--role", "reviewer", home=tmp_path)
+    done = run("exceptions", "revoke", "abc", "--user", "rita@example.com", home=tmp_path)
+    assert done.returncode == 2
+    assert "There is no exception 'abc'" in done.stderr

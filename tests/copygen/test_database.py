@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
@@ -23,6 +25,7 @@ from copygen.models import (
     BatchState,
     Decision,
     DecisionKind,
+    RenderedPrompt,
     User,
     Variant,
     VariantState,
@@ -384,6 +387,22 @@ def test_the_models_are_the_migrated_schema(database: Database) -> None:
 def test_head_is_the_newest_migration() -> None:
     folder = Path(copygen.migrations.__file__).parent
     assert ScriptDirectory(str(folder)).get_heads() == [HEAD]
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'copygen.sqlite'}"
+    config = Config()
+    config.set_main_option("script_location", str(Path(copygen.migrations.__file__).parent))
+    with sa.create_engine(url).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO rendered_prompt VALUES ('abc', 'Write.')")
+    database = Database(url)
+    with database.write() as session:
+        assert session.get_one(RenderedPrompt, "abc").text == "Write."
+        triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'finding'"
+        assert len(list(session.execute(sa.text(triggers)))) == 2
+    database.close()
 
 
 def test_the_triggers_hold_the_transitions_of_the_models(desk: Any) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from sqlmodel import SQLModel
 
 from copygen.database import Database
 from copygen.errors import Conflict, CopygenError
-from copygen.models import BatchState, DecisionKind, Variant, VariantState, new_id
-from copygen.services import audit, delivery, review
+from copygen.models import BatchState, DecisionKind, Variant, VariantState, new_id, now
+from copygen.services import audit, delivery, exceptions, review
 from copygen.settings import Settings
 from copygen.worker import Worker
 from tests.copygen.test_worker import until_finished
@@ -135,3 +136,34 @@ def test_the_models_match_the_migrated_schema(database: Database) -> None:
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"include_schemas": False})
         assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_an_exception_is_made_replayed_and_revoked(
+    desk: Any, writer_of: Any, word_check: Any
+) -> None:
+    writer = writer_of(["Wool is back\nSix undyed colours."], [word_check("Wool", "review")])
+    (variant,) = desk.fill(desk.brief(variants=1), writer=writer)
+    policy = writer.guardrails.policy
+    with desk.database.write() as session:
+        waiver = exceptions.add(
+            session,
+            desk.people.reviewer,
+            variant.id,
+            "word_review/word",
+            reason="It is our goods.",
+            expires_at=now() + timedelta(days=1),
+            policy=policy,
+        )
+    (after,) = desk.fill(desk.brief(variants=1), writer=writer)
+    assert (variant.verdict, after.verdict) == ("review", "pass")
+    with desk.database.read() as session:
+        changes = exceptions.replay(session, waiver.id, policy)
+    assert [each.variant_id for each in changes] == [variant.id, after.id]
+    with pytest.raises(sa.exc.IntegrityError, match="never changes"):
+        desk.sql(
+            "UPDATE waiver SET phrase = 'x', revoked_at = now(), revoked_by = :user",
+            user=desk.people.admin.id,
+        )
+    with desk.database.write() as session:
+        exceptions.revoke(session, desk.people.admin, waiver.id)
+        assert exceptions.active(session, "harrow-and-pine") == []

@@ -31,3 +31,10 @@ def test_a_check_passes_and_fails_its_own_examples(name: str, embedder: Embedder
             assert 0 <= finding.start <= finding.end <= len(text)
             assert finding.check == name
             assert finding.message
+            assert finding.rule in check.rules
+
+
+@pytest.mark.parametrize("name", sorted(set(CHECKS) - {"legal"}))
+def test_each_rule_of_a_check_has_a_failing_example(name: str, embedder: Embedder) -> None:
+    module = importlib.import_module(f"guardrails.checks.{name}")
+    assert {rule for _, rule in module.EXAMPLES_FAIL} == set(CHECKS[name]({}, embedder).rules)

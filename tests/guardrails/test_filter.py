@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from guardrails import Guardrails, Item
+from guardrails import Guardrails, Item, Policy
 from guardrails.__main__ import BATCH, check, main
 from guardrails.types import Result
 
@@ -20,7 +20,10 @@ BRIEF = {
     "cta": "Choose your colour",
     "segments": [{"name": "new", "merge_tags": {"first_name": {"fallback": "there"}}}],
 }
-KEYS = {"id", "verdict", "findings", "scores", "not_applicable", "not_run"}
+KEYS = {
+    *("id", "verdict", "findings", "scores", "outcomes", "demanded"),
+    *("not_applicable", "not_run"),
+}
 FINDING = {"check", "rule", "severity", "field", "start", "end", "message", "suggestion"}
 
 
@@ -123,6 +126,9 @@ def test_the_command_answers_as_the_contract_says(tmp_path: Path) -> None:
     (wrong,) = (each for each in answers[1]["findings"] if each["check"] == "grounding")
     assert lines[1]["subject"][wrong["start"] : wrong["end"]] == "25%"  # type: ignore[index]
     assert "brand_voice" in answers[0]["not_applicable"]
+    assert [*answers[0]["outcomes"]] == ["text", *Policy.load().file.checks]
+    assert answers[0]["outcomes"]["brand_voice"] == "not_applicable"
+    assert answers[0]["demanded"] == ["text"]
     assert all(each["not_run"] == [] for each in answers)
 
 

@@ -7,6 +7,8 @@ Revises:
 import sqlalchemy as sa
 from alembic import op
 
+from copygen.migrations.triggers import forbid
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -83,7 +85,7 @@ def upgrade() -> None:
             f"(OLD.state = '{before}' AND NEW.state IN ({', '.join(repr(each) for each in after)}))"
             for before, after in changes.items()
         )
-        _forbid(
+        forbid(
             f"{table}_state",
             table,
             "UPDATE",
@@ -91,14 +93,14 @@ def upgrade() -> None:
             f"{table}: this change of state is not allowed",
         )
     for table in ["batch", "segment"]:
-        _forbid(
+        forbid(
             f"{table}_begins_queued",
             table,
             "INSERT",
             "NEW.state <> 'queued'",
             f"{table}: begins queued",
         )
-    _forbid(
+    forbid(
         "variant_begins",
         "variant",
         "INSERT",
@@ -112,8 +114,8 @@ def upgrade() -> None:
             f"COALESCE(CAST(OLD.{column} AS TEXT), '') <> COALESCE(CAST(NEW.{column} AS TEXT), '')"
             for column in columns
         )
-        _forbid(f"{table}_fixed", table, "UPDATE", changed, f"{table}: its content never changes")
-    _forbid(
+        forbid(f"{table}_fixed", table, "UPDATE", changed, f"{table}: its content never changes")
+    forbid(
         "variant_approval",
         "variant",
         "UPDATE",
@@ -122,7 +124,7 @@ def upgrade() -> None:
         " AND decision.kind = 'approve' AND decision.sha256 = NEW.sha256))",
         "variant: approved without a decision on this text",
     )
-    _forbid(
+    forbid(
         "variant_approved_at",
         "variant",
         "UPDATE",
@@ -130,7 +132,7 @@ def upgrade() -> None:
         " AND NOT (OLD.state = 'pending' AND NEW.state = 'approved')",
         "variant: the time of approval is set by the approval alone",
     )
-    _forbid(
+    forbid(
         "decision_text",
         "decision",
         "INSERT",
@@ -140,7 +142,7 @@ def upgrade() -> None:
         " (NEW.kind = 'revise' AND variant.state IN ('pending', 'approved', 'blocked'))))",
         "decision: the variant was decided already or its text is another",
     )
-    _forbid(
+    forbid(
         "decision_reviewer",
         "decision",
         "INSERT",
@@ -149,14 +151,14 @@ def upgrade() -> None:
         " AND user_account.role IN ('reviewer', 'admin'))",
         "decision: only an active reviewer or admin decides",
     )
-    _forbid(
+    forbid(
         "decision_not_own",
         "decision",
         "INSERT",
         f"NEW.kind = 'approve' AND NEW.user_id = ({REQUESTER})",
         "decision: whoever requested a batch can not approve its variants",
     )
-    _forbid(
+    forbid(
         "audit_chain",
         "audit_entry",
         "INSERT",
@@ -166,27 +168,9 @@ def upgrade() -> None:
         "audit_entry: it does not follow the last one",
     )
     for table in APPEND_ONLY:
-        _forbid(f"{table}_no_update", table, "UPDATE", "TRUE", f"{table}: never changes")
+        forbid(f"{table}_no_update", table, "UPDATE", "TRUE", f"{table}: never changes")
     for table in KEPT:
-        _forbid(f"{table}_no_delete", table, "DELETE", "TRUE", f"{table}: is never deleted")
-
-
-def _forbid(name: str, table: str, event: str, condition: str, message: str) -> None:
-    """Make `event` on a row of `table` fail with `message` where `condition` holds."""
-    if op.get_bind().dialect.name == "sqlite":
-        op.execute(
-            f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW WHEN {condition} "
-            f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
-        )
-        return
-    op.execute(
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF {condition} THEN "
-        f"RAISE EXCEPTION '{message}' USING ERRCODE = 'check_violation'; END IF; "
-        f"RETURN {'OLD' if event == 'DELETE' else 'NEW'}; END $$"
-    )
-    op.execute(
-        f"CREATE TRIGGER {name} BEFORE {event} ON {table} FOR EACH ROW EXECUTE FUNCTION {name}()"
-    )
+        forbid(f"{table}_no_delete", table, "DELETE", "TRUE", f"{table}: is never deleted")
 
 
 def _tables() -> None:
