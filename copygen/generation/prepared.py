@@ -157,10 +157,12 @@ def chosen(cache: Path, key: str) -> Format | None:
 def remember(cache: Path, key: str, choice: Choice) -> None:
     """Keep a choice."""
     file = cache / conversion.PREPARED / conversion.CHOICES
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{conversion.CHOICES}.{os.getpid()}")
-    temporary.write_text(json.dumps(_choices(cache) | {key: asdict(choice)}, indent=1))
-    os.replace(temporary, file)
+    # Another process may keep its own at the same time.
+    with conversion.locked(cache, wait=True), conversion.writable(cache):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary = file.with_name(f".{conversion.CHOICES}.{os.getpid()}")
+        temporary.write_text(json.dumps(_choices(cache) | {key: asdict(choice)}, indent=1))
+        os.replace(temporary, file)
 
 
 def _choices(cache: Path) -> dict[str, Any]:
