@@ -10,6 +10,7 @@ from guardrails.checks import (
     intent,
     legal,
     merge_tags,
+    personal_data,
     phrases,
     profanity,
 )
@@ -25,6 +26,7 @@ CHECKS: dict[str, Callable[[Options, Embedder], Check]] = {
     "merge_tags": lambda options, _: merge_tags.MergeTags(**options),
     "profanity": lambda options, _: profanity.Profanity(**options),
     "phrases": lambda options, _: phrases.Phrases(**options),
+    "personal_data": lambda options, _: personal_data.PersonalData(**options),
     "legal": lambda options, _: legal.Legal(**options),
     "grounding": lambda options, _: grounding.Grounding(**options),
     "intent": lambda options, embedder: intent.IntentCheck(embedder, **options),
