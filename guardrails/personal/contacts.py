@@ -78,7 +78,7 @@ _COUNTED = (
     r"|September|October|November|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|AM|PM)\b)"
 )
 _ADDRESS = re.compile(
-    rf"{_HOUSE}{_DIRECTION}{_COUNTED}(?:{_NAME} ){{1,3}}?{_STREET}\b(?!'s)\.?"
+    rf"{_HOUSE}{_DIRECTION}{_COUNTED}(?:{_NAME} ){{1,3}}?{_STREET}\b(?!'s)"
     rf"|{_HOUSE}{_DIRECTION}{_COUNTED}(?:{_NAME} ){{1,3}}?{_STREET_TOO}\b"
     rf"(?=\.?,? (?:#|(?:[Aa]pt|[Ff]lat|[Ss]uite|[Uu]nit)\b|{_ZIP}|{_POSTCODE}|(?:{_NAME},? ){{1,3}}(?:{_ZIP}|{_POSTCODE})))"
     rf"|\b(?:Flat|Apt\.?|Apartment) [0-9]{{1,4}}[A-Za-z]?, ?(?:[0-9]{{1,4}} )?(?:{_NAME} ?){{1,4}}"
