@@ -22,7 +22,7 @@ def found(text: str, segment: Segment | None = None, brief: Brief | None = None)
     "text",
     [
         f"Hello {TAG}, the wool is in",
-        '{{first_name|default:"There"}}, hello',
+        '{{first_name|default:"Friend"}}, hello',
         "No tags: 100% wool, 20% to 50% off, #1 & [New] * terms, $5 or <3",
         "",
     ],
