@@ -5,6 +5,8 @@ from typing import Any
 
 from guardrails.checks import (
     brand_voice,
+    deliverability,
+    display,
     format,
     grounding,
     intent,
@@ -25,6 +27,8 @@ Options = Mapping[str, Any]
 CHECKS: dict[str, Callable[[Options, Embedder], Check]] = {
     "format": lambda options, _: format.Format(**options),
     "merge_tags": lambda options, _: merge_tags.MergeTags(**options),
+    "display": lambda options, _: display.Display(**options),
+    "deliverability": lambda options, _: deliverability.Deliverability(**options),
     "profanity": lambda options, _: profanity.Profanity(**options),
     "phrases": lambda options, _: phrases.Phrases(**options),
     "personal_data": lambda options, _: personal_data.PersonalData(**options),
