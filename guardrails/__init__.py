@@ -13,6 +13,7 @@ from guardrails.run import Guardrails
 from guardrails.types import (
     Brand,
     Brief,
+    Copy,
     Finding,
     Item,
     Limits,
@@ -25,6 +26,7 @@ from guardrails.types import (
 __all__ = [
     "Brand",
     "Brief",
+    "Copy",
     "Finding",
     "Guardrails",
     "GuardrailsError",

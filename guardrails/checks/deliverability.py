@@ -76,8 +76,11 @@ class Deliverability:
         shown = normalise(text)
         if not text.isascii():
             yield from self._letters(name, text)
+        plain = shown.text
+        if "{{" in plain:
+            plain = _TAG.sub(lambda tag: " " * len(tag[0]), plain)
         for rule, pattern, message, suggestion in _PATTERNS:
-            match = pattern.search(shown.text)
+            match = pattern.search(plain)
             if match and not (rule == "gappy" and _spells_alphabet(match[0])):
                 yield self._found(rule, "review", name, shown, match, message, suggestion)
         encoded = _ENCODED.search(shown.text)
@@ -87,7 +90,7 @@ class Deliverability:
                 "This is the encoded form of a header, which would show as it stands.",
                 "Write the text itself.",
             )  # fmt: skip
-        yield from self._capitals(name, shown, item)
+        yield from self._capitals(name, plain, shown, item)
         if name == "subject":
             yield from self._subject(text, shown, item)
         elif "." in text:
@@ -141,11 +144,12 @@ class Deliverability:
                 )  # fmt: skip
                 return
 
-    def _capitals(self, name: FieldName, shown: Normalised, item: Item) -> Iterator[Finding]:
-        if sum(map(str.isupper, shown.text)) < 5:
+    def _capitals(
+        self, name: FieldName, text: str, shown: Normalised, item: Item
+    ) -> Iterator[Finding]:
+        if sum(map(str.isupper, text)) < 4:
             return
         own = _own_capitals(item)
-        text = _TAG.sub(lambda tag: " " * len(tag[0]), shown.text)
         words = [word for word in _WORD.finditer(text) if word[0] not in own]
         letters = [each for word in words for each in word[0] if each.isalpha()]
         upper = [each for each in letters if each.isupper()]
