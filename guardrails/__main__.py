@@ -57,9 +57,7 @@ class Line(BaseModel):
             if not named:
                 raise ValueError(f"segment: {segment!r} is none of the brief's segments")
             segment = named[0]
-        return Item(
-            self.subject, self.preview, self.brief, segment, self.brand, self.earlier
-        )
+        return Item(self.subject, self.preview, self.brief, segment, self.brand, self.earlier)
 
 
 def read(line: str) -> tuple[Any, Item | str]:

@@ -22,12 +22,19 @@ class Rule:
     needs: str = ""
     """Characters of which the text must hold one for the pattern to match at all; "" is none."""
 
+    hints: tuple[str, ...] = ()
+    """Pieces in small letters of which the text must hold one; none is no condition."""
+
     fields: tuple[FieldName, ...] = ("subject", "preview")
 
     def search(self, text: str) -> re.Match[str] | None:
         """The first place in `text` where the pattern matches."""
         if self.needs and not any(character in text for character in self.needs):
             return None
+        if self.hints:
+            lowered = text.lower()
+            if not any(piece in lowered for piece in self.hints):
+                return None
         return self.pattern.search(text)
 
 
@@ -80,6 +87,20 @@ RULES = (
         ),
         "This is a language model talking about its task, not copy.",
         "Write the line itself.",
+        hints=(
+            *("here", "an ai", "model", "sorry", "apolog", "able to", "can't", "cannot", "can not"),
+            *(
+                "thank",
+                "let me",
+                "let's",
+                "request",
+                "hope th",
+                "free to",
+                "based on",
+                "subject line",
+            ),
+            *("char", "sure", "certainly", "of course", "absolutely", "'m a", "i am "),
+        ),
     ),
     Rule(
         "label",
@@ -114,6 +135,7 @@ RULES = (
         ),
         "This is a sentence of the prompt.",
         "Write the line itself.",
+        hints=("you write", "use only", "exactly two", "not the subject", "example"),
     ),
     Rule(
         "label",
@@ -173,6 +195,7 @@ RULES = (
         ),
         "A placeholder was never filled in.",
         "Put the fact in its place, or write the line without it.",
+        hints=("insert", "lorem", "dolor", "name here", "null", "none", "undefined", "nan"),
     ),
     Rule(
         "placeholder",
@@ -183,6 +206,7 @@ RULES = (
         ),
         "A detail is still to be filled in.",
         "Put the fact in its place.",
+        hints=("tb", "nan", "undefined", "<", "xx"),
     ),
     Rule(
         "markup",

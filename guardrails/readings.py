@@ -39,7 +39,9 @@ def clumsy(before: str, value: str, after: str) -> str | None:
     words = _words(before[-60:])
     if before.endswith(" ") and words and _wrong_article(words[-1], value):
         return f"says “{words[-1]} {value}”"
-    if value.lower() == "there" and (after[:2] in ("'s", "’s") or not GREETINGS.intersection(words[-1:])):
+    if value.lower() == "there" and (
+        after[:2] in ("'s", "’s") or not GREETINGS.intersection(words[-1:])
+    ):
         return "calls nobody: “there” needs a “hi” before it"
     return None
 
@@ -52,8 +54,10 @@ def starts_low(before: str, value: str) -> bool:
 
 def _says_twice(before: str, value: str, after: str) -> bool:
     inside, earlier = _words(value), _words(before[-60:])[-1:]
-    if earlier and before[-1:] in {" ", "-"} and (
-        inside[:1] == earlier or (len(earlier[0]) > 3 and earlier[0] in inside)
+    if (
+        earlier
+        and before[-1:] in {" ", "-"}
+        and (inside[:1] == earlier or (len(earlier[0]) > 3 and earlier[0] in inside))
     ):
         return True
     return after[:1] == " " and bool(inside) and _words(after[:60])[:1] == inside[-1:]

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 
 from guardrails.checks.merge_tags import Tag, tags
 from guardrails.errors import PolicyError
-from guardrails.types import Brief, FieldName, Finding, Item, Limits, MergeTag, Offer, Result, Segment
+from guardrails.types import (
+    Brief,
+    FieldName,
+    Finding,
+    Item,
+    Limits,
+    MergeTag,
+    Offer,
+    Result,
+    Segment,
+)
 from guardrails.widths import reaches, visible
 
 
@@ -34,7 +44,9 @@ on an iPhone 14, a Pixel 7, an S22 Ultra and in browsers with a pangram); Outloo
 Previews elsewhere are general advice too: 40 characters at least, 100 to 120 on a desktop. They
 differ from device to device, so they say how likely a cut is, not where exactly it is."""
 
-_FIGURE = re.compile(r"[£$€¥]\s?[0-9](?:[0-9.,]*[0-9])?|[0-9](?:[0-9.,:/-]*[0-9])?(?:\s?%|\s?[€£])?")
+_FIGURE = re.compile(
+    r"[£$€¥]\s?[0-9](?:[0-9.,]*[0-9])?|[0-9](?:[0-9.,:/-]*[0-9])?(?:\s?%|\s?[€£])?"
+)
 _NEGATION = re.compile(
     r"\b(?:not|no|never|without|except|excl(?:uding|udes|\.)|unless|none|nothing|nobody|neither|nor"
     r"|cannot|[a-z]{2,8}n['’]t)\b",

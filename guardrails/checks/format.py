@@ -240,6 +240,8 @@ def _repeats(add: _Adder, shown: Normalised) -> None:
     """A word, or two or three words, said twice in a row with nothing but a space between."""
     words = list(_WORD.finditer(shown.text))
     plain = [word[0].lower() for word in words]
+    if len(set(plain)) == len(plain):
+        return
     joined = [shown.text[a.end() : b.start()].isspace() for a, b in itertools.pairwise(words)]
     for count in (1, 2, 3):
         for index in range(len(words) - 2 * count + 1):

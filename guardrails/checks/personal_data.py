@@ -8,7 +8,7 @@ What is personal about each reader belongs in a merge tag.
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, islice
 
 from guardrails.personal import contacts, numbers
 from guardrails.personal.numbers import Found, digits_of
@@ -28,6 +28,9 @@ _WHAT: Mapping[str, tuple[Severity, str]] = {
     "birth_date": ("block", "a date of birth"),
     "numbers": ("review", "more numbers than can be told apart"),
 }
+MOST_FOUND = 50
+"""Places in one text that are told apart; a text with more is data and no copy."""
+
 _HINT = re.compile(r"[0-9@]|[\[({<]\s?at\b|\bdot\b", re.IGNORECASE)
 
 
@@ -54,9 +57,12 @@ class PersonalData:
         if not _HINT.search(plain):
             return
         brand = item.brand
-        found = list(_find(plain, contacts.regions(brand.jurisdictions if brand else ())))
+        where = contacts.regions(brand.jurisdictions if brand else ())
+        found = list(islice(_find(plain, where), MOST_FOUND + 1))
         if not found:
             return
+        if len(found) > MOST_FOUND:
+            found[-1] = Found("numbers", found[-1].start, len(plain))
         held = _Held(item.brief, item.segment, brand)
         taken: list[tuple[int, int]] = []
         for each in found:

@@ -100,9 +100,12 @@ _ADDRESS_HINT = re.compile(
 )
 
 _V4 = re.compile(r"(?<![\w.-])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?![\w-]|\.[0-9])")
-_V6 = re.compile(r"(?<![\w:.])(?=[0-9a-f:]{0,40}[0-9])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.I)
+_V6 = re.compile(
+    r"(?<![\w:.])(?=[0-9a-f:]{0,40}[0-9])(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}(?![\w:])", re.I
+)
 _VERSION = re.compile(
-    r"(?:\b(?:version|firmware|release|build|update|software|app|os|ios|v|ver)[\s.:]{0,2}|\bv)$", re.I
+    r"(?:\b(?:version|firmware|release|build|update|software|app|os|ios|v|ver)[\s.:]{0,2}|\bv)$",
+    re.I,
 )
 
 _MONTH = (
@@ -179,9 +182,7 @@ def _looks_dialled(written: str, asked: bool) -> bool:
     return digits[0] == "0" and digits[1] != "0" and 9 <= len(digits) <= 12
 
 
-def _number(
-    written: str, where: Sequence[str], asked: bool
-) -> phonenumbers.PhoneNumber | None:
+def _number(written: str, where: Sequence[str], asked: bool) -> phonenumbers.PhoneNumber | None:
     """The number as dialled in one of `where`, if it exists there.
 
     Numbers for drama (07700 900…) don't exist, but a reader can't tell: after "call" and as mobile
@@ -217,5 +218,7 @@ def _internet(text: str) -> Iterator[Found]:
                 yield Found("ip_address", *match.span())
 
 
-_HOME = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+_HOME = tuple(
+    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))
+)
 """Networks of homes and offices (RFC 1918, RFC 4193): the same numbers everywhere."""

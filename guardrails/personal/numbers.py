@@ -32,24 +32,24 @@ _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11,
 
 # Lengths of an IBAN by country. Source: SWIFT IBAN Registry, release 96.
 _IBAN_LENGTHS = {
-    **dict.fromkeys("NO".split(), 15),
-    **dict.fromkeys("BE".split(), 16),
-    **dict.fromkeys("DK FI FK FO GL NL SD".split(), 18),
-    **dict.fromkeys("MK SI".split(), 19),
-    **dict.fromkeys("AT BA EE KZ LT LU MN XK".split(), 20),
-    **dict.fromkeys("CH CR HR LI LV".split(), 21),
-    **dict.fromkeys("BG BH DE GB GE IE ME RS VA".split(), 22),
-    **dict.fromkeys("AE GI IL IQ OM SO TL".split(), 23),
-    **dict.fromkeys("AD CZ ES MD PK RO SA SE SK TN VG".split(), 24),
-    **dict.fromkeys("LY PT ST".split(), 25),
-    **dict.fromkeys("IS TR".split(), 26),
-    **dict.fromkeys("BI DJ FR GR IT MC MR SM".split(), 27),
-    **dict.fromkeys("AL AZ BY CY DO GT HU LB NI PL SV".split(), 28),
-    **dict.fromkeys("BR EG PS QA UA".split(), 29),
-    **dict.fromkeys("JO KW MU".split(), 30),
-    **dict.fromkeys("MT SC YE".split(), 31),
-    **dict.fromkeys("LC".split(), 32),
-    **dict.fromkeys("RU".split(), 33),
+    **dict.fromkeys(["NO"], 15),
+    **dict.fromkeys(["BE"], 16),
+    **dict.fromkeys(["DK", "FI", "FK", "FO", "GL", "NL", "SD"], 18),
+    **dict.fromkeys(["MK", "SI"], 19),
+    **dict.fromkeys(["AT", "BA", "EE", "KZ", "LT", "LU", "MN", "XK"], 20),
+    **dict.fromkeys(["CH", "CR", "HR", "LI", "LV"], 21),
+    **dict.fromkeys(["BG", "BH", "DE", "GB", "GE", "IE", "ME", "RS", "VA"], 22),
+    **dict.fromkeys(["AE", "GI", "IL", "IQ", "OM", "SO", "TL"], 23),
+    **dict.fromkeys(["AD", "CZ", "ES", "MD", "PK", "RO", "SA", "SE", "SK", "TN", "VG"], 24),
+    **dict.fromkeys(["LY", "PT", "ST"], 25),
+    **dict.fromkeys(["IS", "TR"], 26),
+    **dict.fromkeys(["BI", "DJ", "FR", "GR", "IT", "MC", "MR", "SM"], 27),
+    **dict.fromkeys(["AL", "AZ", "BY", "CY", "DO", "GT", "HU", "LB", "NI", "PL", "SV"], 28),
+    **dict.fromkeys(["BR", "EG", "PS", "QA", "UA"], 29),
+    **dict.fromkeys(["JO", "KW", "MU"], 30),
+    **dict.fromkeys(["MT", "SC", "YE"], 31),
+    **dict.fromkeys(["LC"], 32),
+    **dict.fromkeys(["RU"], 33),
 }
 
 _SORT_CODE = re.compile(
@@ -204,5 +204,9 @@ def _is_iban(text: str) -> bool:
 
 
 def _nhs(digits: str) -> bool:
-    rest = 11 - sum(int(digit) * weight for digit, weight in zip(digits, range(10, 1, -1), strict=False)) % 11
+    rest = (
+        11
+        - sum(int(digit) * weight for digit, weight in zip(digits, range(10, 1, -1), strict=False))
+        % 11
+    )
     return rest % 11 == int(digits[9]) and rest != 10
