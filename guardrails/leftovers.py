@@ -88,18 +88,10 @@ RULES = (
         "This is a language model talking about its task, not copy.",
         "Write the line itself.",
         hints=(
-            *("here", "an ai", "model", "sorry", "apolog", "able to", "can't", "cannot", "can not"),
-            *(
-                "thank",
-                "let me",
-                "let's",
-                "request",
-                "hope th",
-                "free to",
-                "based on",
-                "subject line",
-            ),
-            *("char", "sure", "certainly", "of course", "absolutely", "'m a", "i am "),
+            *("here", "an ai", "model", "sorry", "apolog", "able to", "can't", "cannot"),
+            *("can not", "thank", "let me", "let's", "request", "hope th", "free to", "based on"),
+            *("subject line", "char", "sure", "certainly", "of course", "absolutely", "'m a"),
+            *("i am "),
         ),
     ),
     Rule(
@@ -201,7 +193,8 @@ RULES = (
         "placeholder",
         "review",
         _any(
-            r"\bTB[CDA]\b|\bNaN\b|\bundefined (?:is|are|has|off)\b|<[a-z][a-z _-]{1,30}>|(?<![\w-])X{2,4}(?= (?:off|days?|hours?|left|people)\b)",
+            r"\bTB[CDA]\b|\bNaN\b|\bundefined (?:is|are|has|off)\b|<[a-z][a-z _-]{1,30}>",
+            r"(?<![\w-])X{2,4}(?= (?:off|days?|hours?|left|people)\b)",
             flags=re.RegexFlag(0),
         ),
         "A detail is still to be filled in.",

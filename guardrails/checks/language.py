@@ -1,7 +1,8 @@
 """Language: the text is in the brief's language, as far as a line so short can tell.
 
-A naive Bayes model over letter sequences (py3langid) gives each of 40 languages a probability. A finding needs the brief's language to be all but ruled out; names, loan words and
-lines too short to tell leave it open and pass.
+A naive Bayes model over letter sequences (py3langid) gives each of 41 languages a probability. A
+finding needs the brief's language to be all but ruled out; names, loan words and lines too short
+to tell leave it open and pass.
 """
 
 import re
@@ -31,78 +32,13 @@ the model knows, short lines are too often taken for a rare one."""
 
 ENGLISH = frozenset(
     (
-        *(
-            "the",
-            "and",
-            "your",
-            "you",
-            "with",
-            "of",
-            "our",
-            "for",
-            "from",
-            "this",
-            "that",
-            "is",
-            "are",
-        ),
-        *(
-            "it's",
-            "we've",
-            "you're",
-            "they're",
-            "their",
-            "they",
-            "what",
-            "when",
-            "how",
-            "have",
-            "has",
-        ),
-        *(
-            "been",
-            "will",
-            "can",
-            "get",
-            "now",
-            "new",
-            "out",
-            "up",
-            "more",
-            "these",
-            "off",
-            "by",
-            "it",
-        ),
-        *(
-            "at",
-            "my",
-            "not",
-            "only",
-            "before",
-            "until",
-            "every",
-            "which",
-            "who",
-            "why",
-            "than",
-            "its",
-        ),
-        *("here", "here's", "there", "there's", "that's", "don't", "you'll", "i'm", "just", "free"),
-        *(
-            "day",
-            "if",
-            "two",
-            "where",
-            "be",
-            "we",
-            "we're",
-            "we'll",
-            "each",
-            "any",
-            "some",
-            "through",
-        ),
+        *("the", "and", "your", "you", "with", "of", "our", "for", "from", "this", "that", "is"),
+        *("are", "it's", "we've", "you're", "they're", "their", "they", "what", "when", "how"),
+        *("have", "has", "been", "will", "can", "get", "now", "new", "out", "up", "more"),
+        *("these", "off", "by", "it", "at", "my", "not", "only", "before", "until", "every"),
+        *("which", "who", "why", "than", "its", "here", "here's", "there", "there's", "that's"),
+        *("don't", "you'll", "i'm", "just", "free", "day", "if", "two", "where", "be", "we"),
+        *("we're", "we'll", "each", "any", "some", "through"),
     )
 )
 """Words of English that are frequent in it and rare in other languages."""
@@ -150,7 +86,7 @@ class Language:
         self._ruled_out = ruled_out
 
     def run(self, items: Sequence[Item]) -> list[Result]:
-        """Judge each text by its brief's language: each field, and where it is open, both at once."""
+        """Judge each text by its brief's language: both fields at once, then each by itself."""
         return [self._judge(item) for item in items]
 
     def _judge(self, item: Item) -> Result:

@@ -110,23 +110,25 @@ class _Held:
         self._digits = [digits_of(group) for group in _GROUP.findall(self._text)]
 
     def holds(self, found: Found, written: str) -> bool:
+        """Whether the brief says `written` too: as it stands, or the same in another form."""
         words = _words(written)
-        if words in self._text:
+        if _stands(words, self._text):
             return True
+        if found.rule == "address":  # 9 Candle St for 9 Candle Street
+            return _stands(_KIND.sub("", words).strip(), _KIND.sub("", self._text))
         digits = digits_of(written)
-        if found.rule == "address":
-            return _KIND.sub("", words) in _KIND.sub("", self._text)
-        if found.rule in ("email", "birth_date", "ip_address", "numbers") or len(digits) < 6:
-            return False
-        # The same number in another form: +44 20 7946 0018 for 020 7946 0018.
-        return any(
-            digits == group or (len(digits) > 8 and digits[-9:] == group[-9:])
-            for group in self._digits
-        )
+        if found.rule in ("phone", "service_phone"):  # +44 20 7946 0018 for 020 7946 0018
+            return any(digits[-9:] == group[-9:] for group in self._digits)
+        return found.rule in ("card", "identity_number") and digits in self._digits
 
 
 _GROUP = re.compile(r"\+?[0-9(](?:[ ().\-/]{0,3}[0-9]){5,22}")
 _KIND = re.compile(r"\b(street|st|road|rd|avenue|ave|lane|ln|boulevard|blvd)\b\.?")
+
+
+def _stands(words: str, text: str) -> bool:
+    """Whether `words` stand in `text` by themselves: "4 Oak Street" doesn't in "14 Oak Street"."""
+    return re.search(rf"(?<![\w.+@-]){re.escape(words)}(?![\w@-])", text) is not None
 
 
 def _words(text: str) -> str:

@@ -136,8 +136,8 @@ def refers(text: str, start: int) -> bool:
 
 def _cards(text: str) -> Iterator[Found]:
     for match in _LONG.finditer(text):
-        if refers(text, match.start()):
-            continue
+        if match[0].isdigit() and refers(text, match.start()):
+            continue  # written in groups it is a card, whatever the word before it
         for size in (len(digits_of(match[0])), 19, 16, 15, 14, 13):
             end = _end_of(match, size)
             if end and _is_card(digits_of(text[match.start() : end])):

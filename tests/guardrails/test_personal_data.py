@@ -60,6 +60,13 @@ def test_the_brief_bears_a_number_in_any_form() -> None:
     assert [each.rule for each in found("Call 020 7946 0019", brief)] == ["phone"]
 
 
+def test_the_end_of_what_the_brief_holds_is_not_held() -> None:
+    brief = Brief(facts=["At 14 Acacia Avenue; write to mary.jane@example.com"])
+    assert [each.rule for each in found("Come to 4 Acacia Avenue", brief)] == ["address"]
+    assert [each.rule for each in found("Ask jane@example.com", brief)] == ["email"]
+    assert found("14 Acacia Ave, mary.jane@example.com", brief) == []
+
+
 def test_an_address_without_a_brief_asks_for_review_alone() -> None:
     assert [each.severity for each in found("Come to 14 Acacia Avenue")] == ["review"]
     assert [each.severity for each in found("Come to 14 Acacia Avenue", Brief())] == ["block"]
