@@ -13,6 +13,7 @@ from guardrails.run import Guardrails
 from guardrails.types import (
     Brand,
     Brief,
+    Copy,
     Finding,
     Item,
     Limits,
@@ -26,6 +27,7 @@ from guardrails.waivers import Waiver
 __all__ = [
     "Brand",
     "Brief",
+    "Copy",
     "Finding",
     "Guardrails",
     "GuardrailsError",

@@ -10,7 +10,7 @@ checks on the test split.
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,7 +23,7 @@ from guardrails.evaluate import evaluate
 from guardrails.policy import Policy
 from guardrails.run import Guardrails
 from guardrails.training.heads import HEADS, CachedEmbedder, default_cache, train
-from guardrails.types import Brand, Brief, Item, Report, Segment
+from guardrails.types import Brand, Brief, Copy, Item, Report, Segment
 
 DATA = Path(__file__).parent / "data"
 
@@ -42,6 +42,7 @@ class Line(BaseModel):
     brief: Brief | None = None
     segment: Segment | str | None = None
     brand: Brand | None = None
+    earlier: Sequence[Copy] = ()
 
     def item(self) -> Item:
         """The item to check.
@@ -56,7 +57,7 @@ class Line(BaseModel):
             if not named:
                 raise ValueError(f"segment: {segment!r} is none of the brief's segments")
             segment = named[0]
-        return Item(self.subject, self.preview, self.brief, segment, self.brand)
+        return Item(self.subject, self.preview, self.brief, segment, self.brand, self.earlier)
 
 
 def read(line: str) -> tuple[Any, Item | str]:

@@ -22,12 +22,19 @@ class Rule:
     needs: str = ""
     """Characters of which the text must hold one for the pattern to match at all; "" is none."""
 
+    hints: tuple[str, ...] = ()
+    """Pieces in small letters of which the text must hold one; none is no condition."""
+
     fields: tuple[FieldName, ...] = ("subject", "preview")
 
     def search(self, text: str) -> re.Match[str] | None:
         """The first place in `text` where the pattern matches."""
         if self.needs and not any(character in text for character in self.needs):
             return None
+        if self.hints:
+            lowered = text.lower()
+            if not any(piece in lowered for piece in self.hints):
+                return None
         return self.pattern.search(text)
 
 
@@ -63,15 +70,29 @@ RULES = (
             rf"^\W*{_HERE} (?:\d{{1,2}}|a few|some|your|the|my)\s?[:.]?\s*$",
             r"\bas an? (?:ai(?: language)? (?:model|assistant)\b|ai(?=,|\s+i\b|\s*$))",
             r"\bas an? (?:large )?language model\b|\bi(?:'m| am) (?:just |only )?an? (?:ai|language model)\b",
-            r"\bi(?:'m| am) sorry,? but i\b",
+            r"\b(?:i(?:'m| am) sorry|sorry|i apologi[sz]e),? but i\b|^\W*sorry, i (?:can't|cannot)\b",
+            rf"\bi(?:'m| am) (?:unable|not able) to {_WROTE}\b",
+            rf"\b{_HERE} (?:a|an|the|another) (?:revised|new|final|alternative|improved|other)?\s?"
+            r"(?:version|option|subject line|preview text|variation)\b",
+            r"\bthank(?:s| you) for (?:providing|sharing) the (?:brief|information|details)\b",
+            rf"\b(?:let's|let me) (?:{_WROTE}|think|brainstorm)\b(?: (?:a|some|the|up))?"
+            rf"(?: {_LINES}\b|[.:]|\s*$)",
+            r"^\W*(?:per|as per) your request\b",
             rf"\bi (?:can't|cannot|can not|am unable to) (?:{_WROTE}|fulfil|comply)\b",
-            r"\blet me know if you(?:'d| would) like\b|\bi hope (?:this|these) helps?\b",
+            r"\blet me know if you(?:'d| would) like\b|\blet me know if you need (?:more|any|other)\b",
+            r"\b(?:i )?hope (?:this|these|that) helps?\b",
             r"\bfeel free to (?:adjust|modify|edit|tweak) (?:it|them|this|these)\b",
-            r"\bbased on the (?:brief|information|facts) (?:provided|given|above)\b",
+            r"\bbased on the (?:brief\b|(?:information|facts) (?:provided|given|above)\b)",
             r"\b(?:this|the) subject line\b|\(\s?\d{1,3} (?:characters?|chars?)\s?\)",
         ),
         "This is a language model talking about its task, not copy.",
         "Write the line itself.",
+        hints=(
+            *("here", "an ai", "model", "sorry", "apolog", "able to", "can't", "cannot"),
+            *("can not", "thank", "let me", "let's", "request", "hope th", "free to", "based on"),
+            *("subject line", "char", "sure", "certainly", "of course", "absolutely", "'m a"),
+            *("i am "),
+        ),
     ),
     Rule(
         "label",
@@ -88,6 +109,29 @@ RULES = (
     Rule(
         "label",
         "block",
+        _any(
+            rf"{_OPENING}(?:intent|segment|merge[ _]tags|must[ _]avoid|jurisdictions?|call to action"
+            rf"|target audience|(?:character|word) count|final answer|length(?=: \d{{1,3}} ch)"
+            rf"|on[ _]voice|off[ _]voice|banned[ _]phrases|version [A-D1-9]){_COLON}"
+        ),
+        "A label of the prompt or the answer was left in the text.",
+        "Take the label out.",
+        needs=":",
+    ),
+    Rule(
+        "prompt_text",
+        "block",
+        _any(
+            r"\byou write e-?mail subject lines\b|\buse only what the brief says\b",
+            r"\banswer with exactly two lines\b|\bnot the subject again\b|^\W*example (?:brief|answer)\W*$",
+        ),
+        "This is a sentence of the prompt.",
+        "Write the line itself.",
+        hints=("you write", "use only", "exactly two", "not the subject", "example"),
+    ),
+    Rule(
+        "label",
+        "block",
         _any(rf"{_OPENING}preview{_COLON}"),
         "A label of the answer was left in the text.",
         "Take the label out.",
@@ -99,11 +143,13 @@ RULES = (
         "review",
         _any(
             rf"{_OPENING}(?:preview|product|offer|headline|title|body|answer|response|output|prompt"
-            rf"|instructions?|user|system|human|cta|to|do|note){_COLON}"
+            rf"|instructions?|user|system|human|cta|to|do|note|tone(?: of voice)?|language|limits"
+            rf"|translation|revised|alternative|segments|terms){_COLON}"
+            rf"|{_OPENING}subject(?: line)? - "
         ),
         "This may be a label of the prompt or the answer.",
         "Take the label out, unless it is meant.",
-        needs=":",
+        needs=":-",
     ),
     Rule(
         "special_token",
@@ -134,21 +180,26 @@ RULES = (
         "placeholder",
         "block",
         _any(
+            r"\b(?:hello|hi|dear|hey),? (?:null|none|undefined|nan)\b(?=\W*$|[,.!])|\bNaN\s?%",
+            r"\(\s?insert\b[^()\n]{0,60}\)",
             r"\binsert (?:[\w-]{1,20} ){1,3}here\b|\blorem ipsum\b|\bdolor sit amet\b",
             r"\byour (?:brand|company|product|business) name here\b",
         ),
         "A placeholder was never filled in.",
         "Put the fact in its place, or write the line without it.",
+        hints=("insert", "lorem", "dolor", "name here", "null", "none", "undefined", "nan"),
     ),
     Rule(
         "placeholder",
         "review",
         _any(
-            r"\bTB[CDA]\b|(?<![\w-])X{2,4}(?= (?:off|days?|hours?|left|people)\b)",
+            r"\bTB[CDA]\b|\bNaN\b|\bundefined (?:is|are|has|off)\b|<[a-z][a-z _-]{1,30}>",
+            r"(?<![\w-])X{2,4}(?= (?:off|days?|hours?|left|people)\b)",
             flags=re.RegexFlag(0),
         ),
         "A detail is still to be filled in.",
         "Put the fact in its place.",
+        hints=("tb", "nan", "undefined", "<", "xx"),
     ),
     Rule(
         "markup",

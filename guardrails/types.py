@@ -89,11 +89,19 @@ class Brand(Plain):
     jurisdictions: Sequence[str] = ()
 
 
+class Copy(Plain):
+    """A subject and its preview, as they were written or sent before."""
+
+    subject: str
+    preview: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One text to check, with what there is to judge it by.
 
-    `preview` is None where there is none: then the subject alone is judged.
+    `preview` is None where there is none: then the subject alone is judged. `earlier` holds texts
+    that this one should not say again.
     """
 
     subject: str
@@ -101,6 +109,7 @@ class Item:
     brief: Brief | None = None
     segment: Segment | None = None
     brand: Brand | None = None
+    earlier: Sequence[Copy] = ()
 
     def fields(self) -> list[tuple[FieldName, str]]:
         """The texts that are there, with their names, subject first."""

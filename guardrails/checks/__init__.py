@@ -5,11 +5,16 @@ from typing import Any
 
 from guardrails.checks import (
     brand_voice,
+    deliverability,
+    display,
+    duplicates,
     format,
     grounding,
     intent,
+    language,
     legal,
     merge_tags,
+    personal_data,
     phrases,
     profanity,
 )
@@ -23,8 +28,13 @@ Options = Mapping[str, Any]
 CHECKS: dict[str, Callable[[Options, Embedder], Check]] = {
     "format": lambda options, _: format.Format(**options),
     "merge_tags": lambda options, _: merge_tags.MergeTags(**options),
+    "display": lambda options, _: display.Display(**options),
+    "deliverability": lambda options, _: deliverability.Deliverability(**options),
+    "duplicates": lambda options, _: duplicates.Duplicates(**options),
     "profanity": lambda options, _: profanity.Profanity(**options),
     "phrases": lambda options, _: phrases.Phrases(**options),
+    "personal_data": lambda options, _: personal_data.PersonalData(**options),
+    "language": lambda options, _: language.Language(**options),
     "legal": lambda options, _: legal.Legal(**options),
     "grounding": lambda options, _: grounding.Grounding(**options),
     "intent": lambda options, embedder: intent.IntentCheck(embedder, **options),

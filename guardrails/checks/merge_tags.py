@@ -1,53 +1,21 @@
 """Merge tags: canonical Liquid with a fallback, `{{ first_name | default: "there" }}`, and no other.
 
 Whatever else looks like a tag would reach readers as it stands, or be run by the campaign tool as
-code. Dialects of campaign tools are known by their brackets, so that the finding can say what to
-write in their place.
+code. A line must read well with the fallback and with the longest value to expect; no value at all
+never shows, since a fallback is demanded.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from guardrails.dialects import CODE, DIALECTS, ENDS, HINT
+from guardrails.readings import clumsy, starts_low
 from guardrails.text import normalise
 from guardrails.types import FieldName, Finding, Item, MergeTag, Result, Segment
 
 CANONICAL = re.compile(r'\{\{\s*([a-z][a-z0-9_]*)\s*\|\s*default:\s*"([^"{}]*)"\s*\}\}')
 """A tag as it must be: its name and its fallback."""
-
-_TAG_CHARACTERS = re.compile(r"[{}\[\]%*<#$|]")
-_ANY_NAME = r"[\w.!:@$-]{1,60}"
-
-# Tags of campaign tools and template languages. Bounded, so that no line takes long.
-_DIALECTS = (
-    ("Mailchimp", re.compile(r"\*\|[^|*\n]{1,80}\|\*")),
-    ("Salesforce Marketing Cloud", re.compile(r"%%=?[^%\n]{1,120}=?%%")),
-    ("Mautic", re.compile(r"\{[a-z]{3,20}=[^{}\n]{0,80}\}")),
-    ("Braze", re.compile(r"\{\{\s*\$\{[^{}\n]{0,80}\}[^{}\n]{0,80}\}\}")),
-    ("Handlebars", re.compile(r"\{\{\{[^{}\n]{0,120}\}\}\}")),
-    ("template logic", re.compile(r"\{%[^%\n]{0,200}%\}|\{#[^#\n]{0,200}#\}")),
-    ("ERB or EJS", re.compile(r"<%[^%\n]{0,200}%>|<\?[^?\n]{0,200}\?>")),
-    ("script", re.compile(r"[$#@]\{[^{}\n]{0,120}\}|\$\([^()\n]{0,80}\)")),
-    ("double brackets", re.compile(rf"\[\[\s*{_ANY_NAME}\s*\]\]")),
-    ("percent signs", re.compile(r"(?<![\w%])%[A-Za-z][\w.]{1,40}%(?![\w%])|%\([a-z_]{1,40}\)s")),
-    ("number signs", re.compile(rf"##?{_ANY_NAME}##?(?!\w)(?<=#)")),
-    ("bars", re.compile(r"(?<!\w)\|[A-Z_]{2,30}\|(?!\w)|(?<!\w)\$[A-Za-z_]{2,30}\$(?!\w)")),
-    (
-        "square or angle brackets",
-        re.compile(
-            r"[\[<]\s*(?:your |the |insert |customer |recipient |subscriber |contact )?"
-            r"(?:f|l|first|last|full|given|family|sur|user|company|customer|contact)?[ _.-]?name"
-            r"\b[^\[\]<>\n]{0,60}[\]>]",
-            re.IGNORECASE,
-        ),
-    ),
-    (
-        "single braces",
-        re.compile(rf"(?<!\{{)\{{\s*{_ANY_NAME}\s*\}}(?!\}})|(?<!\{{)\{{[0-9]?\}}(?!\}})"),
-    ),
-)
-
-_CODE_DIALECTS = frozenset({"template logic", "ERB or EJS", "script"})
 
 _DOUBLE = re.compile(r"\{\{([^{}]*)\}\}")
 _BARE = re.compile(r"\s*(\w+)\s*")
@@ -55,10 +23,14 @@ _DOTTED = re.compile(r"\s*\w+(?:\.\w+)+\s*(?:\|.*)?", re.DOTALL)
 _HELPER = re.compile(r"\s*[#/>&!^~]|\s*(?:insert|defaultIfEmpty|if|else|each|unless|with)\b")
 _CODE = re.compile(r"__|[()\[\]=+;`\\]|\d\s*[*/-]\s*\d|\b(?:config|self|request|constructor|env)\b")
 _DEFAULT_ODDLY = re.compile(
-    r"\s*(\w+)\s*\|\s*default\s*:?\s*(?:'([^'\"]*)'|[“”\"]([^“”\"]*)[“”\"])\s*"
+    r"\s*([\w-]+(?: \w+)?)\s*(?:\|\s*default\b|\|\||\bor\b|\?\?)\s*:?"
+    r"\s*(?:'([^'\"]*)'|[“”\"]([^“”\"]*)[“”\"]|([\w '-]*))\s*",
+    re.IGNORECASE,
 )
 _FILTERED = re.compile(r"\s*(\w+)\s*\|.*", re.DOTALL)
-_STOPS = ",;:.!?"
+_CODE_IN_FALLBACK = re.compile(r"[<>|\\\[\]`]|%%|\$[({]|://")
+LONGEST_FALLBACK = 60
+"""Characters: a fallback stands for a name, a place or a number, and a subject holds 50."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +68,7 @@ class MergeTags:
         (
             *("not_canonical", "other_dialect", "unbalanced", "unknown_tag", "empty_fallback"),
             *("fallback_differs", "clumsy_fallback", "no_fallback", "template_code", "filter"),
+            *("clumsy_value", "fallback_code"),
         )
     )
 
@@ -118,19 +91,20 @@ class MergeTags:
                         "Type { and } themselves.",
                     )  # fmt: skip
                     return
-        if not _TAG_CHARACTERS.search(text):
+        if not HINT.search(text):
             return
         canonical = tags(text)
         rest = _blanked(text, [(tag.start, tag.end) for tag in canonical])
         for tag, (before, after) in zip(canonical, _surroundings(text, canonical), strict=True):
-            yield from self._judge_tag(name, tag, item, _clumsy(before, tag.fallback, after))
-        for dialect, pattern in _DIALECTS:
+            yield from self._judge_tag(name, tag, item)
+            yield from self._read(name, tag, item, before, after)
+        for dialect, pattern in DIALECTS:
             matches = list(pattern.finditer(rest))
             for match in matches:
                 yield self._block(
                     name, "other_dialect", *match.span(),
                     f"“{match[0]}” is a tag in another form ({dialect}).",
-                    "Take it out." if dialect in _CODE_DIALECTS else _canonical_for(_name_in(match[0])),
+                    "Take it out." if dialect in CODE else _canonical_for(_name_in(match[0])),
                 )  # fmt: skip
             if matches:
                 rest = _blanked(rest, [match.span() for match in matches])
@@ -139,7 +113,7 @@ class MergeTags:
             yield self._judge_other(name, match)
         rest = _blanked(rest, [match.span() for match in others])
         braces = re.search(r"[{}]+", rest)
-        opened = braces or re.search(r"\*\||\|\*|%%|<%|%>", rest)
+        opened = braces or ENDS.search(rest)
         if opened:
             yield self._block(
                 name, "unbalanced", *opened.span(),
@@ -147,9 +121,8 @@ class MergeTags:
                 "Complete the tag, or take the braces out.",
             )  # fmt: skip
 
-    def _judge_tag(
-        self, name: FieldName, tag: Tag, item: Item, trouble: str | None
-    ) -> Iterator[Finding]:
+    def _judge_tag(self, name: FieldName, tag: Tag, item: Item) -> Iterator[Finding]:
+        """The tag by itself: its name and its fallback."""
         allowed = _allowed(item)
         if allowed is not None and tag.name not in allowed:
             listed = ", ".join(sorted(allowed)) or "none"
@@ -157,6 +130,12 @@ class MergeTags:
                 name, "unknown_tag", tag.start, tag.end,
                 f"This segment has no merge tag “{tag.name}”. It has: {listed}.",
                 "Use one of the segment's tags, or write the line without it.",
+            )  # fmt: skip
+        if _CODE_IN_FALLBACK.search(tag.fallback) or len(tag.fallback) > LONGEST_FALLBACK:
+            yield self._block(
+                name, "fallback_code", tag.start, tag.end,
+                "The fallback is no plain word: code, another tag, an address or a whole text.",
+                _canonical_for(tag.name),
             )  # fmt: skip
         if not tag.fallback.strip():
             yield self._review(
@@ -170,11 +149,28 @@ class MergeTags:
                 f"The fallback is “{tag.fallback}”; the segment's is “{wanted.fallback}”.",
                 _canonical_for(tag.name, wanted.fallback),
             )  # fmt: skip
+
+    def _read(
+        self, name: FieldName, tag: Tag, item: Item, before: str, after: str
+    ) -> Iterator[Finding]:
+        """The line around the tag, with its fallback and with the longest value to expect."""
+        trouble = clumsy(before, tag.fallback, after)
+        if not trouble and starts_low(before, tag.fallback) and not _writes_low(item, name):
+            trouble = "starts with a small letter"
         if trouble:
             yield self._review(
                 name, "clumsy_fallback", tag,
                 f"Where the reader has no {tag.name.replace('_', ' ')}, the line {trouble}.",
                 "Change the fallback or the words around the tag.",
+            )  # fmt: skip
+            return
+        known = item.segment.merge_tags.get(tag.name) if item.segment else None
+        trouble = clumsy(before, known.longest, after) if known and known.longest else None
+        if known and trouble:
+            yield self._review(
+                name, "clumsy_value", tag,
+                f"With “{known.longest}” as the {tag.name.replace('_', ' ')}, the line {trouble}.",
+                "Change the words around the tag.",
             )  # fmt: skip
 
     def _judge_other(self, name: FieldName, match: re.Match[str]) -> Finding:
@@ -183,7 +179,7 @@ class MergeTags:
         span = match.span()
         oddly = _DEFAULT_ODDLY.fullmatch(inner)
         if oddly:
-            fixed = _canonical_for(oddly[1], oddly[2] or oddly[3] or "there")
+            fixed = _canonical_for(_snake(oddly[1]), oddly[2] or oddly[3] or oddly[4] or "there")
             message = "The tag is not in the canonical form: small letters, a colon, double quotes."
             return self._block(name, "not_canonical", *span, message, fixed)
         bare = _BARE.fullmatch(inner)
@@ -239,33 +235,6 @@ def _surroundings(text: str, canonical: Sequence[Tag]) -> list[tuple[str, str]]:
     return [(line[:start], line[end:]) for start, end in values]
 
 
-def _clumsy(before: str, value: str, after: str) -> str | None:
-    """What is wrong with the line once `value` stands between `before` and `after`."""
-    line = value + after
-    if not before.strip() and line.lstrip()[:1] in set(_STOPS + "-"):
-        return "starts with a punctuation mark"
-    if not value.strip():
-        if before.endswith(" ") and (not after.strip() or after[0] in " " + _STOPS):
-            return "has a gap"
-        return None
-    if value[-1] in _STOPS and after.lstrip()[:1] in set(_STOPS):
-        return "has two punctuation marks in a row"
-    if value[0] in _STOPS and before.rstrip()[-1:] in set(_STOPS):
-        return "has two punctuation marks in a row"
-    if (value[0] == " " and before[-1:] in {"", " "}) or (
-        value[-1] == " " and after[:1] in {"", " "}
-    ):
-        return "has a gap"
-    first, last = _words(value)[:1], _words(value)[-1:]
-    if _words(before[-60:])[-1:] == first or (after[:1] == " " and _words(after[:60])[:1] == last):
-        return "says a word twice"
-    return None
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.lower())
-
-
 def _name_in(tag: str) -> str:
     """A canonical name out of a tag in another form: `*|FNAME|*` is first_name."""
     words = re.findall(r"[A-Za-z][A-Za-z0-9]*", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", tag))
@@ -274,6 +243,20 @@ def _name_in(tag: str) -> str:
         if any(sign in letters for sign in signs):
             return name
     return "first_name" if "name" in letters else "_".join(words[-2:]).lower() or "first_name"
+
+
+def _writes_low(item: Item, field: FieldName) -> bool:
+    """Whether the text starts its lines with small letters on purpose: the other field does, or
+    most of the brand's example lines."""
+    others = [text for name, text in item.fields() if name != field]
+    lines = others or [*(item.brand.on_voice if item.brand else ())]
+    low = sum(line.lstrip()[:1].islower() for line in lines)
+    return low * 2 > len(lines)
+
+
+def _snake(name: str) -> str:
+    """`FirstName`, `first-name` and `first name` as a canonical name."""
+    return re.sub(r"\W+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).lower()
 
 
 def _canonical_for(name: str, fallback: str = "there") -> str:
@@ -298,6 +281,7 @@ EXAMPLES_PASS = [
     Item("The first lambswool of the season", "100% wool, 20% off [New] & * terms"),
     Item('Hello {{ first_name | default: "there" }}, the wool is in'),
 ]
+_ITEM = Segment(merge_tags={"item": MergeTag(fallback="jumper", longest="umbrella")})
 EXAMPLES_FAIL = [
     (Item("Hello {{ first_name }}"), "no_fallback"),
     (Item("Hello {{ first_name | default: 'there' }}"), "not_canonical"),
@@ -316,4 +300,6 @@ EXAMPLES_FAIL = [
     (Item('{{ city | default: "town" }} sale', segment=_SEGMENT), "unknown_tag"),
     (Item('Hi {{ first_name | default: "there" }}', segment=_SEGMENT), "fallback_differs"),
     (Item('Hi there {{ first_name | default: "there" }}'), "clumsy_fallback"),
+    (Item('Hello {{ first_name | default: "%%name%%" }}'), "fallback_code"),
+    (Item('A {{ item | default: "jumper" }} for you', segment=_ITEM), "clumsy_value"),
 ]

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardrails.checks.merge_tags import MergeTags, fill, tags
-from guardrails.types import Brief, Finding, Item, MergeTag, Segment
+from guardrails.types import Brand, Brief, Finding, Item, MergeTag, Segment
+from tests.labelled import cases, shares
 
 CHECK = MergeTags()
 TAG = '{{ first_name | default: "there" }}'
@@ -22,7 +23,7 @@ def found(text: str, segment: Segment | None = None, brief: Brief | None = None)
     "text",
     [
         f"Hello {TAG}, the wool is in",
-        '{{first_name|default:"There"}}, hello',
+        '{{first_name|default:"Friend"}}, hello',
         "No tags: 100% wool, 20% to 50% off, #1 & [New] * terms, $5 or <3",
         "",
     ],
@@ -140,6 +141,38 @@ def test_a_line_that_reads_badly_with_the_fallback_asks_for_review(text: str) ->
     findings = found(text)
     assert findings
     assert {each.severity for each in findings} == {"review"}
+
+
+def test_the_labelled_lines_are_told_apart() -> None:
+    recall, precision = shares(CHECK, "merge_tags")
+    assert recall >= 0.99
+    assert precision >= 0.99
+    assert sum(not wanted for _, wanted in cases("merge_tags")) >= 75
+
+
+def test_a_line_that_reads_badly_with_the_longest_value_asks_for_review() -> None:
+    segment = Segment(merge_tags={"city": MergeTag(fallback="Leeds", longest="the Isle of Wight")})
+    [finding] = found('Rain over the {{ city | default: "Leeds" }}', segment)
+    assert (finding.rule, finding.severity) == ("clumsy_value", "review")
+    assert "the Isle of Wight" in finding.message
+
+
+def test_a_small_letter_may_start_a_line_where_the_brand_writes_so() -> None:
+    text = '{{ first_name | default: "friend" }}, the wool is in'
+    assert [each.rule for each in found(text)] == ["clumsy_fallback"]
+    assert CHECK.run([Item(text, "six undyed colours")])[0].findings == []
+    quiet = Brand(on_voice=["the wool is in", "six colours, no dye"])
+    assert CHECK.run([Item(text, brand=quiet)])[0].findings == []
+
+
+def test_the_suggestion_for_an_odd_name_is_canonical() -> None:
+    [finding] = found('Hello {{ FirstName | default: "there" }}')
+    assert finding.suggestion == TAG
+
+
+def test_code_in_a_fallback_blocks() -> None:
+    [finding] = found('Hello {{ first_name | default: "<script>" }}')
+    assert (finding.rule, finding.severity) == ("fallback_code", "block")
 
 
 def test_tags_are_filled_with_a_value_or_the_fallback() -> None:

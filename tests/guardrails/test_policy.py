@@ -349,7 +349,8 @@ def test_a_brand_can_not_undo_what_a_house_policy_demands(tmp_path: Path) -> Non
 
 
 def test_a_brand_can_be_stricter(tmp_path: Path, base: Guardrails) -> None:
-    held = {rule.pack for rule in base._checks[4]._library.rules} - {"general-us"}  # type: ignore[attr-defined]
+    (legal,) = (each for each in base._checks if isinstance(each, Legal))
+    held = {rule.pack for rule in legal._library.rules} - {"general-us"}
     checks = intent(block=0.3, review=0.1) | {
         "format": {"demanded": True, "options": {"max_subject": 40}},
         "profanity": {"severities": {"mild": "block"}, "exceptions": []},
