@@ -13,6 +13,7 @@ import yaml
 import guardrails.learned.heads
 from guardrails import Brand, Guardrails, Item, Policy, PolicyError
 from guardrails.checks import CHECKS
+from guardrails.checks.legal import Legal
 from guardrails.types import Adjustable, Finding, Result
 
 BRAND = Brand(
