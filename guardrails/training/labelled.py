@@ -28,6 +28,7 @@ class Labelled:
     """One line with its labels. `disallowed` is None where the line is allowed.
 
     `intent` is what the line reads like; `brief_intent` is that of the campaign it stands in.
+    Lines of one `group` (a brand's copy, near-duplicates, a block of pairs) share their split.
     """
 
     subject: str
@@ -38,6 +39,7 @@ class Labelled:
     source: str
     split: Split
     brief_intent: Intent
+    group: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def intents(data: Traversable) -> list[Labelled]:
                     "corpus",
                     split,
                     b["intent"],
+                    row["brand"]["slug"],
                 )
                 for b in row["briefs"]
                 for v in b["variants"]
@@ -123,6 +126,7 @@ def intents(data: Traversable) -> list[Labelled]:
             name,
             split_of(key),
             row.get("brief_intent") or _brief_intent(row),
+            key,
         )
         for (name, _, row), key in zip(rows, keys, strict=True)
     ]
