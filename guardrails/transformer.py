@@ -70,7 +70,7 @@ def steps(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 def by_text(rows: "Tensor", runs: Runs) -> Iterator["Tensor"]:
     """`rows` of each run: shape (texts, tokens, width)."""
-    parts = rows.split([count * length for count, length in runs])
+    parts = rows.split([count * length for count, length in runs])  # type: ignore[no-untyped-call]
     for part, (count, length) in zip(parts, runs, strict=True):
         yield part.view(count, length, -1)
 

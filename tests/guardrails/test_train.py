@@ -17,6 +17,7 @@ from guardrails.training import voice as train_voice
 from guardrails.training.heads import CachedEmbedder
 from guardrails.training.labelled import (
     BLOCK,
+    Labelled,
     data_sha256,
     intents,
     split_of,
@@ -54,8 +55,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_all_splits_hold_all_labels() -> None:
-    lines = intents(DATA)
+@pytest.fixture(scope="module")
+def lines() -> list[Labelled]:
+    return intents(DATA)
+
+
+def test_all_splits_hold_all_labels(lines: list[Labelled]) -> None:
     for split in ("train", "validation", "test"):
         of = [line for line in lines if line.split == split]
         assert {line.disallowed for line in of} == {None, *DISALLOWED}
@@ -78,14 +83,16 @@ def test_near_duplicates_share_a_key() -> None:
     assert keys[1] != keys[0]
 
 
-def test_neighbouring_pairs_share_a_split() -> None:
-    splits = [line.split for line in intents(DATA) if line.source == "more"]
+def test_neighbouring_pairs_share_a_split(lines: list[Labelled]) -> None:
+    splits = [line.split for line in lines if line.source == "more"]
     assert all(len({*splits[i : i + BLOCK]}) == 1 for i in range(0, len(splits), BLOCK))
     assert {*splits} == {"train", "validation", "test"}
 
 
-def test_the_campaign_of_a_fake_notice_is_a_promotion_unless_it_says_so() -> None:
-    of = [line for line in intents(DATA) if line.source == "disallowed"]
+def test_the_campaign_of_a_fake_notice_is_a_promotion_unless_it_says_so(
+    lines: list[Labelled],
+) -> None:
+    of = [line for line in lines if line.source == "disallowed"]
     assert {x.brief_intent for x in of if x.disallowed == "fake_transactional"} == {"promotional"}
     assert all(x.brief_intent == x.intent for x in of if x.disallowed == "phishing")
 
