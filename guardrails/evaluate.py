@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 import numpy as np
 
 from guardrails.checks.intent import IntentCheck
-from guardrails.embeddings import Encoder
+from guardrails.embeddings import Reader
 from guardrails.learned.heads import DISALLOWED, INTENTS, Array, Head
 from guardrails.learned.voice import Lines, VoiceHead, unit
 from guardrails.training.labelled import Labelled, Split, intents, voices
@@ -66,12 +66,12 @@ def macro_f1(truth: Sequence[str], answers: Sequence[str], labels: Sequence[str]
     return sum(scores) / len(scores)
 
 
-def evaluate(data: Traversable, embed: Encoder, split: Split = "test") -> list[str]:
+def evaluate(data: Traversable, embed: Reader, split: Split = "test") -> list[str]:
     """The table, line by line."""
     return [*intent_table(data, embed, split), "", *voice_table(data, embed, split)]
 
 
-def intent_table(data: Traversable, embed: Encoder, split: Split) -> list[str]:
+def intent_table(data: Traversable, embed: Reader, split: Split) -> list[str]:
     """The intent check: allowed lines with their brief and without, disallowed without."""
     lines = [line for line in intents(data) if line.split == split]
     check = IntentCheck(embed)
@@ -146,7 +146,7 @@ def _best(result: Result, labels: Sequence[str]) -> str:
     return max(labels, key=lambda label: scores[label])
 
 
-def voice_table(data: Traversable, embed: Encoder, split: Split) -> list[str]:
+def voice_table(data: Traversable, embed: Reader, split: Split) -> list[str]:
     """The brand-voice check on brands that nothing was fitted on, beside two plainer methods."""
     head = VoiceHead(Head.load("brand_voice"))
     corpus = gather([voice for voice in voices(data) if voice.split == split], embed)

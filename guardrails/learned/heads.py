@@ -1,9 +1,8 @@
-"""Small trained heads over sentence embeddings: plain arrays, applied with numpy alone."""
+"""Small trained heads over sentence embeddings: plain arrays with what is known of them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from guardrails.errors import GuardrailsError
-from guardrails.learned import ngrams
 
 Array = NDArray[np.float32]
 
@@ -32,8 +30,6 @@ DISALLOWED = (
     "fake_transactional",
     "prize_bait",
 )
-EMBEDDING_WEIGHT = 0.6
-"""Weight of the embeddings beside the n-grams; of 0.6 and 1, the better one on validation."""
 
 
 @dataclass(frozen=True)
@@ -79,55 +75,3 @@ def softmax(logits: Array) -> Array:
     """Rows that sum to 1."""
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True), dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class Texts:
-    """Texts to classify, with their embeddings (n, 384); a preview that is missing is "" and 0."""
-
-    subjects: Sequence[str]
-    previews: Sequence[str]
-    contexts: Sequence[str | None]
-    subject_embeddings: Array
-    preview_embeddings: Array
-
-    @cached_property
-    def dense(self) -> Array:
-        """Both embeddings side by side: shape (n, 768)."""
-        both = np.hstack([self.subject_embeddings, self.preview_embeddings])
-        return np.asarray(both * EMBEDDING_WEIGHT, dtype=np.float32)
-
-    def sparse(self, with_context: bool) -> list[ngrams.Row]:
-        """Columns and damped counts of each text's n-grams."""
-        contexts = self.contexts if with_context else [None] * len(self.subjects)
-        return ngrams.rows(self.subjects, self.previews, contexts)
-
-
-class Intents:
-    """The trained intent head: four allowed intents, and ten disallowed ones against "allowed"."""
-
-    def __init__(self, head: Head) -> None:
-        self.head = head
-        self._arrays = head.arrays
-        self.thresholds: Mapping[str, float] = head.metadata["thresholds"]
-
-    def intents(self, texts: Texts) -> Array:
-        """Probabilities of INTENTS: shape (n, 4), rows sum to 1."""
-        return softmax(self._logits("intents", texts, with_context=False))
-
-    def disallowed(self, texts: Texts) -> Array:
-        """Probabilities of "allowed" and then of DISALLOWED: shape (n, 11), rows sum to 1."""
-        return softmax(self._logits("disallowed", texts, bool(self.head.metadata["context"])))
-
-    def _logits(self, name: str, texts: Texts, with_context: bool) -> Array:
-        dense, sparse, bias, idf = (
-            self._arrays[f"{name}.{part}"] for part in ("dense", "sparse", "bias", "idf")
-        )
-        logits = texts.dense @ dense + bias
-        for row, (columns, values) in enumerate(texts.sparse(with_context)):
-            weighted = values * idf[columns]
-            length = float(np.linalg.norm(weighted)) or 1.0
-            # The two kinds of n-grams are one unit vector together.
-            logits[row] += (weighted / length) @ sparse[columns]
-        scaled = logits / self._arrays[f"{name}.temperature"]
-        return np.asarray(scaled + self._arrays[f"{name}.shift"], dtype=np.float32)

@@ -29,14 +29,13 @@ Row = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Columns, each once, and their damped signed counts."""
 
 
-def features(subject: str, preview: str, context: str | None = None) -> Row:
+def features(subject: str, preview: str) -> Row:
     """Hashed n-grams of one text.
 
     Words alone, in pairs and in threes, and words with their field, since "Re:" means something at
     the start of a subject alone; then pieces of 2 to 5 characters. Digits all count as 0: the shape
-    of a number tells, its value doesn't. With a `context` (the intent of the brief) each word of
-    the subject also counts together with it. Each n-gram has a sign from its hash, so that
-    collisions cancel out on average; counts are damped to ln(1 + count).
+    of a number tells, its value doesn't. Each n-gram has a sign from its hash, so that collisions
+    cancel out on average; counts are damped to ln(1 + count).
     """
     grams: list[str] = []
     hashes: list[NDArray[np.uint64]] = []
@@ -47,8 +46,6 @@ def features(subject: str, preview: str, context: str | None = None) -> Row:
         grams += map(" ".join, pairwise(words))
         grams += map(" ".join, zip(words, words[1:], words[2:], strict=False))
         grams += [f"{field}:{word}" for word in words]
-        if context is not None and field == "s":
-            grams += [f"{context}|{word}" for word in words]
         hashes += _pieces(f" {' '.join(low.split())} ")
     codes = np.array([crc32(gram.encode("utf-8", "surrogatepass")) for gram in grams], np.uint64)
     pieces = np.concatenate(hashes)
@@ -76,8 +73,6 @@ def _pieces(text: str) -> Iterator[NDArray[np.uint64]]:
         yield hashed ^ (hashed >> np.uint64(32))
 
 
-def rows(
-    subjects: Sequence[str], previews: Sequence[str], contexts: Sequence[str | None]
-) -> list[Row]:
+def rows(subjects: Sequence[str], previews: Sequence[str]) -> list[Row]:
     """Hashed n-grams of many texts."""
-    return [features(*each) for each in zip(subjects, previews, contexts, strict=True)]
+    return [features(*each) for each in zip(subjects, previews, strict=True)]

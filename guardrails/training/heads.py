@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from guardrails.embeddings import DIMENSIONS, WEIGHTS_SHA256, Embedder, Encoder
+from guardrails.embeddings import DIMENSIONS, WEIGHTS_SHA256, Embedder, Reader, Reading
 from guardrails.learned.heads import Head
 from guardrails.training import intent, voice
 
-HEADS: Mapping[str, tuple[str, Callable[[Traversable, Encoder], Head]]] = {
+HEADS: Mapping[str, tuple[str, Callable[[Traversable, Reader], Head]]] = {
     "intent": ("intent", intent.train),
     "voice": ("brand_voice", voice.train),
 }
@@ -30,7 +30,7 @@ CHUNK = 1024
 class CachedEmbedder:
     """An Embedder that keeps what it embedded in a folder, for training again and again."""
 
-    def __init__(self, folder: Path, embedder: Encoder) -> None:
+    def __init__(self, folder: Path, embedder: Reader) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"embeddings-{WEIGHTS_SHA256[:12]}.npz"
         self._embedder = embedder
@@ -57,6 +57,10 @@ class CachedEmbedder:
         if not texts:
             return np.zeros((0, DIMENSIONS), dtype=np.float32)
         return np.stack([self._rows[key] for key in keys])
+
+    def read(self, texts: Sequence[str]) -> list[Reading]:
+        """Embeddings and token states of `texts`, in order: too large to keep."""
+        return self._embedder.read(texts)
 
 
 def default_cache() -> Path:

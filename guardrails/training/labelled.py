@@ -14,13 +14,22 @@ from guardrails.types import Brand, Intent
 Split = Literal["train", "validation", "test"]
 
 WORD = re.compile(r"[^\W\d_]{3,}")
+PAIRED = ("more",)
+"""Files in which near-minimal pairs stand next to each other."""
+BLOCK = 20
+"""Neighbouring lines of such a file that share a split."""
+DRESSED = ("deceptive_reply", "fake_transactional")
 ALIKE = 0.6
 """Share of common words (Jaccard) from which two lines count as near-duplicates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One line with its labels. `disallowed` is None where the line is allowed."""
+    """One line with its labels. `disallowed` is None where the line is allowed.
+
+    `intent` is what the line reads like; `brief_intent` is that of the campaign it stands in.
+    Lines of one `group` (a brand's copy, near-duplicates, a block of pairs) share their split.
+    """
 
     subject: str
     preview: str
@@ -29,6 +38,8 @@ class Labelled:
     subtle: bool
     source: str
     split: Split
+    brief_intent: Intent
+    group: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +86,36 @@ def voices(data: Traversable) -> list[Voice]:
 
 
 def intents(data: Traversable) -> list[Labelled]:
-    """All lines with an intent: the corpus split by brand, `data`/intent with near-duplicates kept
-    together in one split."""
+    """All lines with an intent: the corpus split by brand, `data`/intent with near-duplicates and
+    near-minimal pairs kept together in one split."""
     found = []
     for path in _files(data / "corpus"):
         for row in _rows(path):
             split = split_of(row["brand"]["slug"])
             found += [
-                Labelled(v["subject"], v["preview"], b["intent"], None, False, "corpus", split)
+                Labelled(
+                    v["subject"],
+                    v["preview"],
+                    b["intent"],
+                    None,
+                    False,
+                    "corpus",
+                    split,
+                    b["intent"],
+                    row["brand"]["slug"],
+                )
                 for b in row["briefs"]
                 for v in b["variants"]
             ]
-    rows = [(path.name, row) for path in _files(data / "intent") for row in _rows(path)]
-    keys = together([f"{row['subject']}\n{row['preview']}" for _, row in rows])
+    rows = [
+        (path.name.removesuffix(".jsonl"), number, row)
+        for path in _files(data / "intent")
+        for number, row in enumerate(_rows(path))
+    ]
+    keys = together(
+        [f"{row['subject']}\n{row['preview']}" for *_, row in rows],
+        [f"{name} {number // BLOCK}" if name in PAIRED else None for name, number, _ in rows],
+    )
     found += [
         Labelled(
             row["subject"],
@@ -95,22 +123,37 @@ def intents(data: Traversable) -> list[Labelled]:
             row["intent"],
             row["disallowed"],
             row["subtle"],
-            name.removesuffix(".jsonl"),
+            name,
             split_of(key),
+            row.get("brief_intent") or _brief_intent(row),
+            key,
         )
-        for (name, row), key in zip(rows, keys, strict=True)
+        for (name, _, row), key in zip(rows, keys, strict=True)
     ]
     return found
 
 
-def together(texts: Sequence[str]) -> list[str]:
-    """A key for each text; near-duplicates, directly or through others, have the same key."""
+def _brief_intent(row: dict[str, Any]) -> Intent:
+    """The campaign of a line that names none: what only plays a notice or an answer sells."""
+    intent: Intent = "promotional" if row["disallowed"] in DRESSED else row["intent"]
+    return intent
+
+
+def together(texts: Sequence[str], blocks: Sequence[str | None] = ()) -> list[str]:
+    """A key for each text; near-duplicates, directly or through others, have the same key.
+
+    So have texts of the same block, where `blocks` names one for each text.
+    """
     words = [frozenset(WORD.findall(text.lower())) for text in texts]
     holders: dict[str, list[int]] = defaultdict(list)
     for index, each in enumerate(words):
         for word in each:
             holders[word].append(index)
-    leader = list(range(len(texts)))
+    first: dict[str, int] = {}
+    leader = [
+        first.setdefault(block, index) if block else index
+        for index, block in enumerate(blocks or [None] * len(texts))
+    ]
 
     def find(index: int) -> int:
         while leader[index] != index:

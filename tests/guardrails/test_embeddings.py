@@ -32,6 +32,14 @@ def test_the_same_text_gets_the_same_row_whatever_stands_beside_it(embedder: Emb
     assert np.allclose(alone, beside, atol=1e-5)
 
 
+def test_reading_gives_the_same_vectors_and_a_state_for_each_token(embedder: Embedder) -> None:
+    texts = ["a scarf", "", "a scarf", "two woollen scarves"]
+    readings = embedder.read(texts)
+    assert np.allclose([each.embedding for each in readings], Embedder().encode(texts), atol=1e-5)
+    assert readings[0] is readings[2]
+    assert [each.states.shape for each in readings[:2]] == [(4, 384), (2, 384)]
+
+
 def test_no_texts_give_no_rows(embedder: Embedder) -> None:
     assert embedder.encode([]).shape == (0, 384)
 

@@ -6,15 +6,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from guardrails.embeddings import WEIGHTS_SHA256, Embedder
+from guardrails.embeddings import WEIGHTS_SHA256, Embedder, Reading
 from guardrails.errors import GuardrailsError
 from guardrails.evaluate import auc, evaluate, macro_f1, wilson
 from guardrails.learned import heads
 from guardrails.learned.heads import DISALLOWED, INTENTS, Head
 from guardrails.training import intent as train_intent
+from guardrails.training import joint as train_joint
 from guardrails.training import voice as train_voice
 from guardrails.training.heads import CachedEmbedder
-from guardrails.training.labelled import data_sha256, intents, split_of, together, voices
+from guardrails.training.labelled import (
+    BLOCK,
+    Labelled,
+    data_sha256,
+    intents,
+    split_of,
+    together,
+    voices,
+)
 
 DATA = Path(heads.__file__).parents[1] / "data"
 
@@ -25,6 +34,10 @@ class Hashed:
     def encode(self, texts):  # type: ignore[no-untyped-def]
         rows = [np.random.default_rng(sum(t.encode()) % 997).normal(size=384) for t in texts]
         return np.array([row / np.linalg.norm(row) for row in rows], dtype=np.float32)
+
+    def read(self, texts):  # type: ignore[no-untyped-def]
+        rows = self.encode(texts)
+        return [Reading(row, np.stack([row, row[::-1], -row])) for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +55,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_all_splits_hold_all_labels() -> None:
-    lines = intents(DATA)
+@pytest.fixture(scope="module")
+def lines() -> list[Labelled]:
+    return intents(DATA)
+
+
+def test_all_splits_hold_all_labels(lines: list[Labelled]) -> None:
     for split in ("train", "validation", "test"):
         of = [line for line in lines if line.split == split]
         assert {line.disallowed for line in of} == {None, *DISALLOWED}
@@ -64,6 +81,20 @@ def test_near_duplicates_share_a_key() -> None:
     keys = together(texts)
     assert keys[0] == keys[2]
     assert keys[1] != keys[0]
+
+
+def test_neighbouring_pairs_share_a_split(lines: list[Labelled]) -> None:
+    splits = [line.split for line in lines if line.source == "more"]
+    assert all(len({*splits[i : i + BLOCK]}) == 1 for i in range(0, len(splits), BLOCK))
+    assert {*splits} == {"train", "validation", "test"}
+
+
+def test_the_campaign_of_a_fake_notice_is_a_promotion_unless_it_says_so(
+    lines: list[Labelled],
+) -> None:
+    of = [line for line in lines if line.source == "disallowed"]
+    assert {x.brief_intent for x in of if x.disallowed == "fake_transactional"} == {"promotional"}
+    assert all(x.brief_intent == x.intent for x in of if x.disallowed == "phishing")
 
 
 def test_no_line_of_the_labelled_files_stands_twice() -> None:
@@ -94,7 +125,10 @@ def test_a_missing_head_is_an_error_that_names_the_fix(tmp_path: Path) -> None:
         Head.load("intent", tmp_path)
 
 
-def test_training_the_intent_head_twice_gives_the_same_bytes(small: Path, tmp_path: Path) -> None:
+def test_training_the_intent_head_twice_gives_the_same_bytes(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_joint, "EPOCHS", 1)
     for name in ("one", "two"):
         train_intent.train(small, Hashed()).save(tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -109,13 +143,14 @@ def test_training_the_voice_head_twice_gives_the_same_bytes(
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_training_never_sees_the_test_split(small: Path) -> None:
+def test_training_never_sees_the_test_split(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train_joint, "EPOCHS", 1)
     seen: set[str] = set()
 
     class Watching(Hashed):
-        def encode(self, texts):  # type: ignore[no-untyped-def]
+        def read(self, texts):  # type: ignore[no-untyped-def]
             seen.update(texts)
-            return super().encode(texts)
+            return super().read(texts)
 
     train_intent.train(small, Watching())
     tested = {line.subject for line in intents(small) if line.split == "test"}
@@ -143,6 +178,12 @@ def test_the_evaluation_prints_both_checks_with_intervals(small: Path) -> None:
     assert "intent, test split" in table
     assert "brand_voice, test split" in table
     assert "[" in table
+
+
+def test_calibration_error_is_the_gap_between_said_and_happened() -> None:
+    said = np.array([0.9, 0.9, 0.1, 0.1], dtype=np.float32)
+    happened = np.array([True, True, False, False])
+    assert train_intent.calibration_error(said, happened) == pytest.approx(0.1, abs=1e-6)
 
 
 def test_the_measures_are_right_on_cases_done_by_hand() -> None:
